@@ -1,0 +1,102 @@
+"""The IO manager for fitted models: signed bytes in a table, verified before a single one of them is unpickled."""
+
+import time
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from fraud_assets.postgres.connection import PostgresResource
+from fraud_assets.postgres.contexts import (
+    asset_name,
+    combined_hash,
+    note_seen,
+    origins,
+    output_partitions,
+    wanted,
+)
+from fraud_assets.postgres.errors import PartitionMissing, PostgresStorageError
+from fraud_assets.postgres.frames import by_partition
+from fraud_assets.postgres.models import load_model, store_model
+from fraud_assets.postgres.table_io_manager import as_failures
+
+
+class PostgresModelIOManager(dg.ConfigurableIOManager[Any]):
+    """Stores any picklable object as one version of a partition.
+
+    Output metadata: `volatile` (attributes that measure the run, such as seconds: kept and signed beside the payload,
+    and left out of the content hash). Input metadata: `missing` ("error" or "empty": None is loaded then).
+    """
+
+    postgres: dg.ResourceDependency[PostgresResource]
+    signing_key: str = Field("", description="signs what is stored, and checks what is loaded; use dg.EnvVar")
+    archived_versions: int = Field(3, ge=0)
+    pinned_libraries: list[str] = Field(["scikit-learn"], description="a stored model loads only under their versions")
+
+    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+        """Store what the asset returned as the current version of each partition of the run."""
+        with as_failures():
+            keys = output_partitions(context)
+            provenance = origins(context, keys)
+            volatile = frozenset(context.definition_metadata.get("volatile", ()))
+            hashes = {}
+            for key, model in by_partition(obj, keys).items():
+                started = time.monotonic()
+                with self.postgres.connect() as connection:
+                    version = store_model(
+                        connection,
+                        asset_name(context.asset_key),
+                        key,
+                        model,
+                        signing_key=self._key(),
+                        origin=provenance[key],
+                        volatile=volatile,
+                        libraries=self.pinned_libraries,
+                        keep=self.archived_versions,
+                    )
+                hashes[key] = version.content_hash
+                metadata = {
+                    "bytes": version.byte_count,
+                    "write_seconds": round(time.monotonic() - started, 3),
+                    "version": version.version,
+                    "content_hash": version.content_hash,
+                    "upstream_versions": len(provenance[key].upstream),
+                }
+                if len(keys) == 1:
+                    context.add_output_metadata(metadata)
+                else:
+                    context.step_context.add_asset_metadata(metadata, context.asset_key, key)
+            context.step_context.set_data_version(context.asset_key, dg.DataVersion(combined_hash(hashes)))
+
+    def load_input(self, context: dg.InputContext) -> object:
+        """The model of the one partition asked for, or a dict of partition key to model for several."""
+        with as_failures():
+            ask = wanted(context)
+            if ask.keys is None:
+                raise PostgresStorageError(
+                    f"{asset_name(context.asset_key)} is partitioned and the asset that loads it is not; "
+                    "give it the same partitions, or a partition mapping."
+                )
+            loaded = {}
+            for key in ask.keys:
+                try:
+                    with self.postgres.connect() as connection:
+                        version, model = load_model(
+                            connection,
+                            asset_name(context.asset_key),
+                            key,
+                            signing_key=self._key(),
+                            libraries=self.pinned_libraries,
+                        )
+                except PartitionMissing:
+                    if key in ask.required:
+                        raise
+                    continue
+                note_seen(context, [version], ask.reach)
+                loaded[key] = model
+            if len(ask.keys) == 1:
+                return loaded.get(ask.keys[0])
+            return loaded
+
+    def _key(self) -> bytes:
+        return self.signing_key.encode()

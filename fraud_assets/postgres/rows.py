@@ -1,0 +1,115 @@
+"""The layout `rows`: one plain table for all partitions of an asset that has a few rows each.
+
+A page that shows two years of such rows reads one table, not 730 partitions. A superseded version is kept as JSON,
+which can be read back into the columns of any later day.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+from psycopg import Connection, sql
+
+from fraud_assets.postgres.bulk import copy_in
+from fraud_assets.postgres.frames import to_wire
+from fraud_assets.postgres.ledger import (
+    Origin,
+    Status,
+    Version,
+    current_versions,
+    lock_name,
+    next_version,
+    next_version_id,
+    record_version,
+    set_status,
+)
+from fraud_assets.postgres.names import ORDINAL_COLUMN, PARTITION_COLUMN
+from fraud_assets.postgres.swap import prune_archived
+from fraud_assets.postgres.tables import TableSpec, stored_columns, wire_schema
+
+
+def replace_rows(
+    connection: Connection[Any],
+    spec: TableSpec,
+    partition_key: str,
+    handed_in: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    origin: Origin,
+    keep: int,
+) -> Version:
+    """Make `batches` the current rows of a partition, in one transaction; the rows before are archived."""
+    with connection.transaction():
+        lock_name(connection, "table", str(spec.relation))
+        for current in current_versions(connection, spec.asset_key, [partition_key]):
+            _archive(connection, spec, current)
+        wire = wire_schema(stored_columns(connection, spec.relation), handed_in)
+        kept = wire.append(_PARTITION).append(_ORDINAL)
+        copied = copy_in(
+            connection,
+            spec.relation,
+            kept,
+            _numbered(batches, wire, kept, partition_key),
+            unhashed=spec.volatile | {PARTITION_COLUMN, ORDINAL_COLUMN},
+            freeze=False,
+        )
+        version = Version(
+            version_id=next_version_id(connection),
+            asset_key=spec.asset_key,
+            partition_key=partition_key,
+            version=next_version(connection, spec.asset_key, partition_key),
+            status=Status.CURRENT,
+            relation_schema=None,
+            relation_name=None,
+            row_count=copied.rows,
+            byte_count=_bytes(connection, spec, partition_key),
+            content_hash=copied.content_hash,
+            arrow_schema=handed_in.serialize().to_pybytes(),
+            code_version=origin.code_version,
+            run_id=origin.run_id,
+            facts=dict(origin.facts),
+            created_at=datetime.now(UTC),
+        )
+        record_version(connection, version, origin.upstream)
+        prune_archived(connection, spec.asset_key, partition_key, keep)
+        return version
+
+
+_PARTITION = pa.field(PARTITION_COLUMN, pa.string())
+_ORDINAL = pa.field(ORDINAL_COLUMN, pa.int32())
+
+
+def _numbered(
+    batches: Iterable[pa.RecordBatch], wire: pa.Schema, kept: pa.Schema, partition_key: str
+) -> Iterator[pa.RecordBatch]:
+    """The batches with the two columns that the table has beside the asset's own."""
+    start = 0
+    for batch in batches:
+        count = batch.num_rows
+        keys = pa.repeat(pa.scalar(partition_key), count)
+        ordinals = pa.array(range(start, start + count), pa.int32())
+        yield pa.RecordBatch.from_arrays([*to_wire(batch, wire).columns, keys, ordinals], schema=kept)
+        start += count
+
+
+def _archive(connection: Connection[Any], spec: TableSpec, current: Version) -> None:
+    condition = sql.SQL("t.{} = {}").format(sql.Identifier(PARTITION_COLUMN), sql.Literal(current.partition_key))
+    connection.execute(
+        sql.SQL(
+            "INSERT INTO dagster_io.archived_rows (version_id, ordinal, content)"
+            " SELECT {}, t.{}, to_jsonb(t) FROM {} t WHERE {}"
+        ).format(
+            sql.Literal(current.version_id), sql.Identifier(ORDINAL_COLUMN), spec.relation.identifier, condition
+        )
+    )
+    connection.execute(sql.SQL("DELETE FROM {} t WHERE {}").format(spec.relation.identifier, condition))
+    set_status(connection, current.version_id, Status.ARCHIVED)
+
+
+def _bytes(connection: Connection[Any], spec: TableSpec, partition_key: str) -> int:
+    row = connection.execute(
+        sql.SQL("SELECT coalesce(sum(pg_column_size(t)), 0) FROM {} t WHERE {} = {}").format(
+            spec.relation.identifier, sql.Identifier(PARTITION_COLUMN), sql.Literal(partition_key)
+        )
+    ).fetchone()
+    return int(row[0]) if row else 0
