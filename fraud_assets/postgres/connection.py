@@ -52,6 +52,26 @@ class PostgresResource(dg.ConfigurableResource[Any]):
                 create_ledger(connection)
                 _prepared.add(self.url)
 
+    def stored_facts(self, asset_key: str, fact: str) -> dict[str, Any]:
+        """One of the facts that an asset's current partitions were stored with, by partition key."""
+        with self.connect() as connection:
+            rows = connection.execute(
+                "SELECT partition_key, facts -> %s FROM dagster_io.versions"
+                " WHERE asset_key = %s AND status = 'current' AND facts ? %s ORDER BY partition_key",
+                [fact, asset_key, fact],
+            ).fetchall()
+        return dict(rows)
+
+    def stored_row_counts(self, asset_key: str) -> dict[str, int]:
+        """The number of rows of an asset's current partitions, by partition key."""
+        with self.connect() as connection:
+            rows = connection.execute(
+                "SELECT partition_key, row_count FROM dagster_io.versions"
+                " WHERE asset_key = %s AND status = 'current' ORDER BY partition_key",
+                [asset_key],
+            ).fetchall()
+        return dict(rows)
+
     def grant_read(self, role: str) -> None:
         """Let a role read every table of `schema_`, today's and tomorrow's, and nothing else: no archive, no ledger."""
         schema, reader = sql.Identifier(self.schema_ or "public"), sql.Identifier(role)

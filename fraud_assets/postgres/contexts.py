@@ -18,6 +18,7 @@ from fraud_assets.postgres.seen import SEEN, SeenVersion, seen_from
 from fraud_assets.postgres.tables import TableSpec
 
 UNPARTITIONED = ""
+MAX_FACT_CHARACTERS = 1_000
 _OUTPUT_KEYS = frozenset(
     {"schema", "layout", "primary_key", "indexes", "column_types", "column_comments", "volatile", "max_rewrite_rows"}
 )
@@ -74,6 +75,22 @@ def origins(context: dg.OutputContext, partition_keys: Sequence[str]) -> dict[st
     return {
         key: Origin(context.run_id, code_version, seen_from(seen, key, ordered)) for key in partition_keys
     }
+
+
+def facts(context: dg.OutputContext, partition_key: str) -> tuple[tuple[str, Any], ...]:
+    """What the asset itself said about a partition in its metadata: short texts and numbers, for the ledger."""
+    said = dict(context.output_metadata)
+    step = context.step_context
+    said |= step.get_asset_metadata(context.asset_key) or {}
+    said |= step.get_asset_metadata(context.asset_key, partition_key) or {}
+    plain = {name: getattr(value, "value", value) for name, value in said.items()}
+    return tuple((name, value) for name, value in sorted(plain.items()) if _is_fact(value))
+
+
+def _is_fact(value: object) -> bool:
+    if isinstance(value, str):
+        return len(value) <= MAX_FACT_CHARACTERS
+    return isinstance(value, int | float) and value == value
 
 
 def wanted(context: dg.InputContext) -> Wanted:

@@ -1,6 +1,7 @@
 """The IO manager for fitted models: signed bytes in a table, verified before a single one of them is unpickled."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -10,6 +11,7 @@ from fraud_assets.postgres.connection import PostgresResource
 from fraud_assets.postgres.contexts import (
     asset_name,
     combined_hash,
+    facts,
     note_seen,
     origins,
     output_partitions,
@@ -49,7 +51,7 @@ class PostgresModelIOManager(dg.ConfigurableIOManager[Any]):
                         key,
                         model,
                         signing_key=self._key(),
-                        origin=provenance[key],
+                        origin=replace(provenance[key], facts=facts(context, key)),
                         volatile=volatile,
                         libraries=self.pinned_libraries,
                         keep=self.archived_versions,

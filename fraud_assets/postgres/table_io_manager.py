@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -13,6 +14,7 @@ from fraud_assets.postgres.connection import PostgresResource
 from fraud_assets.postgres.contexts import (
     asset_name,
     combined_hash,
+    facts,
     note_seen,
     origins,
     output_partitions,
@@ -53,7 +55,10 @@ class PostgresTableIOManager(dg.ConfigurableIOManager[Any]):
             stored: dict[str, Version] = {}
             for key in keys:
                 started = time.monotonic()
-                version, changes = self._store(spec, key, incoming(frames[key]), provenance[key])
+                frame = incoming(frames[key])
+                # A value made on demand says what it is while it is made, so its facts are asked for afterwards.
+                origin = replace(provenance[key], facts=facts(context, key))
+                version, changes = self._store(spec, key, frame, origin)
                 stored[key] = version
                 for change in changes:
                     context.log.warning(f"Storage {change}.")
@@ -67,8 +72,8 @@ class PostgresTableIOManager(dg.ConfigurableIOManager[Any]):
     ) -> tuple[Version, list[str]]:
         with self.postgres.connect() as connection:
             changes = ensure_table(connection, spec, frame.schema)
-            replace = replace_rows if spec.layout is Layout.ROWS else replace_partition
-            version = replace(
+            store = replace_rows if spec.layout is Layout.ROWS else replace_partition
+            version = store(
                 connection, spec, partition_key, frame.schema, frame.batches, origin, self.archived_versions
             )
             return version, changes

@@ -1,0 +1,25 @@
+"""The assets: thin, a file for each. Frames in, frames and metadata out; what is computed lives in other rooms."""
+
+import dagster as dg
+
+from fraud_assets.assets.best_model import best_model_asset
+from fraud_assets.assets.candidate_models import candidate_models_asset
+from fraud_assets.assets.cleaned_features import cleaned_features_asset
+from fraud_assets.assets.evaluation_table import evaluation_table_asset
+from fraud_assets.assets.labels import labels_asset
+from fraud_assets.assets.plan import Plan
+from fraud_assets.assets.raw_batch import raw_batch_asset
+from fraud_assets.assets.scored_batch import scored_batch_asset
+
+
+def all_assets(plan: Plan) -> list[dg.AssetsDefinition]:
+    """Every asset of the code location, in the order in which a day needs them."""
+    return [
+        raw_batch_asset(plan),
+        labels_asset(plan),
+        cleaned_features_asset(plan),
+        candidate_models_asset(plan),
+        evaluation_table_asset(plan),
+        best_model_asset(plan),
+        scored_batch_asset(plan),
+    ]

@@ -1,0 +1,49 @@
+"""The day's transactions as a model sees them."""
+
+import dagster as dg
+import pandas as pd
+
+from fraud_assets.assets.plan import OWNERS, RETRIES, TABLES, Plan, code_version
+from fraud_assets.learning import compute_features
+
+
+def cleaned_features_asset(plan: Plan) -> dg.AssetsDefinition:
+    """`cleaned_features`: one row is one transaction with its features and no label."""
+
+    @dg.asset(
+        name="cleaned_features",
+        partitions_def=plan.partitions,
+        io_manager_key=TABLES,
+        ins={
+            "raw_batch": dg.AssetIn(metadata={"window": list(plan.feature_history), "columns": _inputs(plan)}),
+            "labels": dg.AssetIn(metadata={"window": list(plan.feature_history)}),
+        },
+        description="One row is one valid transaction with its features, and no label.",
+        kinds={"postgres", "pandas"},
+        owners=list(OWNERS),
+        group_name="features",
+        code_version=code_version("1", plan.features.columns, plan.windows.label_delay_days, plan.settings.timezone),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        retry_policy=RETRIES,
+    )
+    def cleaned_features(
+        context: dg.AssetExecutionContext, raw_batch: pd.DataFrame, labels: pd.DataFrame
+    ) -> dict[str, pd.DataFrame]:
+        keys = list(context.partition_keys)
+        start, end = plan.start(keys[0]), plan.end(keys[-1])
+        features = compute_features(raw_batch, labels, plan.features, start=start, end=end)
+        bounds = features["transaction_time"].searchsorted([plan.start(key) for key in keys] + [end])
+        return {
+            key: features.iloc[first:last].reset_index(drop=True)
+            for key, first, last in zip(keys, bounds[:-1], bounds[1:], strict=True)
+        }
+
+    return cleaned_features
+
+
+def _inputs(plan: Plan) -> list[str]:
+    """The columns of raw_batch that features are made of. The label is not among them."""
+    outcome = ("outcome",) if plan.roles.outcome else ()
+    features = plan.features
+    named = (*features.identifiers, "amount", *outcome, *features.numeric, *features.categorical, *features.segments)
+    return list(dict.fromkeys(named))

@@ -1,0 +1,79 @@
+"""The labels that became known on a day, from a feed of their own or from the label column of earlier batches."""
+
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from fraud_assets.assets.plan import OWNERS, RETRIES, TABLES, Plan, code_version
+from fraud_assets.settings import LabelFiles
+from fraud_assets.sources import LabelFeed, SourceError, SourceNotReady, labels_of_batches
+
+_COMMENTS = {
+    "label": "1 fraud, 0 genuine",
+    "known_at": "when the label became known; nothing may use it before",
+    "kind": "chargeback or investigation",
+}
+
+
+def labels_asset(plan: Plan) -> dg.AssetsDefinition:
+    """`labels`, from whichever of the two the settings name."""
+    return _from_feed(plan, plan.settings.labels) if isinstance(plan.settings.labels, LabelFiles) else _of_batches(plan)
+
+
+def _shared(plan: Plan) -> dict[str, Any]:
+    return {
+        "partitions_def": plan.partitions,
+        "io_manager_key": TABLES,
+        "description": "One row is one label that became known that day.",
+        "kinds": {"postgres", "table"},
+        "owners": list(OWNERS),
+        "group_name": "batches",
+        "code_version": code_version("1", plan.settings.labels.model_dump(mode="json"), plan.windows.label_delay_days),
+        "metadata": {"column_comments": _COMMENTS},
+        "backfill_policy": dg.BackfillPolicy.single_run(),
+        "retry_policy": RETRIES,
+    }
+
+
+def _of_batches(plan: Plan) -> dg.AssetsDefinition:
+    delay = plan.windows.label_delay_days
+    # With daylight saving, `delay` days of 24 hours may begin an hour into a neighbouring day.
+    window = [-delay - 1, min(0, 1 - delay)]
+
+    @dg.asset(
+        name="labels",
+        ins={
+            "raw_batch": dg.AssetIn(
+                metadata={"window": window, "columns": ["transaction_id", "transaction_time", "label"]}
+            )
+        },
+        **_shared(plan),
+    )
+    def labels(context: dg.AssetExecutionContext, raw_batch: pa.Table) -> dict[str, pa.Table]:
+        return {
+            key: labels_of_batches(raw_batch, plan.settings.label_delay, plan.start(key), plan.end(key))
+            for key in context.partition_keys
+        }
+
+    return labels
+
+
+def _from_feed(plan: Plan, feed_settings: LabelFiles) -> dg.AssetsDefinition:
+    @dg.asset(name="labels", **_shared(plan))
+    def labels(context: dg.AssetExecutionContext) -> dict[str, pa.Table]:
+        feed = LabelFeed(
+            feed_settings,
+            plan.settings.tzinfo,
+            pseudonym_key=plan.pseudonym_key,
+            sensitive_ids=plan.roles.transaction_id in plan.roles.sensitive,
+        )
+        try:
+            return {key: feed.read_day(date.fromisoformat(key)) for key in context.partition_keys}
+        except SourceNotReady:
+            raise
+        except SourceError as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
+
+    return labels

@@ -1,0 +1,149 @@
+"""What every asset of one code location shares: settings, the partition, the windows of days, the features.
+
+Assets are made by functions of a `Plan`, so that environments differ by settings and by nothing else.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any, Protocol, TypeVar
+
+import dagster as dg
+import pandas as pd
+
+from fraud_assets.learning import FeatureSpec, SearchBudget
+from fraud_assets.partitions import Windows, day_end, day_start, shifted
+from fraud_assets.settings import ColumnRoles, LabelFiles, Settings
+from fraud_assets.sources import LabelFeed, open_source
+
+OWNERS = ("team:fraud-analytics",)
+TABLES = "tables"
+MODELS = "models"
+TRAINING_POOL = "training"
+BEST_MODEL_POOL = "best_model"
+
+RETRIES = dg.RetryPolicy(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+"""For what can pass, such as a database that restarts; what cannot is raised as a Failure without retries."""
+
+Made = TypeVar("Made")
+
+
+class StoredFacts(Protocol):
+    """What an asset can ask the storage about the partitions that it has stored before."""
+
+    def stored_facts(self, asset_key: str, fact: str) -> Mapping[str, Any]:
+        """A fact of the current version of each partition, by partition key."""
+        ...
+
+    def stored_row_counts(self, asset_key: str) -> Mapping[str, int]:
+        """The number of rows of the current version of each partition, by partition key."""
+        ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The settings of a code location in the terms of its assets."""
+
+    settings: Settings
+    partitions: dg.DailyPartitionsDefinition
+
+    @cached_property
+    def windows(self) -> Windows:
+        s = self.settings
+        return Windows(s.label_delay_days, s.training_days, s.validation_days)
+
+    @cached_property
+    def roles(self) -> ColumnRoles:
+        """The column roles of the source, also where its columns are fixed."""
+        return open_source(self.settings, pseudonym_key=self.pseudonym_key).roles
+
+    @property
+    def pseudonym_key(self) -> bytes | None:
+        key = self.settings.pseudonym_key
+        return key.get_secret_value().encode() if key else None
+
+    @cached_property
+    def features(self) -> FeatureSpec:
+        roles = self.roles
+        canonical = {roles.currency: "currency", roles.outcome: "outcome"}
+        return FeatureSpec(
+            has_customer=roles.customer is not None,
+            has_terminal=roles.terminal is not None,
+            numeric=roles.numeric,
+            categorical=roles.categorical,
+            segments=tuple(canonical.get(name, name) for name in roles.segments),
+            label_delay=self.settings.label_delay,
+            timezone=self.settings.timezone,
+            declined_outcomes=roles.declined_outcomes if roles.outcome else (),
+        )
+
+    @cached_property
+    def feature_history(self) -> tuple[int, int]:
+        """The days whose transactions the features of D need."""
+        return -self.features.history.days, 0
+
+    @cached_property
+    def budget(self) -> SearchBudget:
+        learning = self.settings.learning
+        return SearchBudget(
+            configurations=learning.configurations,
+            max_search_rows=learning.max_search_rows,
+            max_slow_rows=learning.max_slow_rows,
+            seed=learning.seed,
+            jobs=learning.jobs,
+        )
+
+    def has_batch(self, day: date) -> bool:
+        """Whether the source is known to have a batch of that day."""
+        return open_source(self.settings, pseudonym_key=self.pseudonym_key).has_day(day)
+
+    def has_labels(self, day: date) -> bool:
+        """Whether there is something to make the day's labels of: always, where batches carry their own."""
+        feed = self.settings.labels
+        return not isinstance(feed, LabelFiles) or LabelFeed(feed, self.settings.tzinfo).has_day(day)
+
+    def start(self, day: str) -> pd.Timestamp:
+        return day_start(day, self.settings.timezone)
+
+    def end(self, day: str) -> pd.Timestamp:
+        return day_end(day, self.settings.timezone)
+
+    def end_of(self, day: str, offset: int) -> pd.Timestamp:
+        """The end of the day that lies `offset` days after `day`."""
+        return day_end(shifted(day, offset), self.settings.timezone)
+
+
+def code_version(version: str, *ingredients: object) -> str:
+    """The version of an asset's code, and a digest of those settings that change what it computes."""
+    if not ingredients:
+        return version
+    written = json.dumps(ingredients, sort_keys=True, default=str)
+    return f"{version}-{hashlib.sha256(written.encode()).hexdigest()[:8]}"
+
+
+class EachDay(Mapping[str, Made]):
+    """A value for each partition of a run, made when storage asks for it and not before.
+
+    A range of days is so written one day after the other, and never stands in memory as a whole.
+    """
+
+    def __init__(self, keys: list[str], make: Callable[[str], Made]) -> None:
+        self._keys = keys
+        self._make = make
+
+    def __getitem__(self, key: str) -> Made:
+        if key not in self:
+            raise KeyError(key)
+        return self._make(key)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)

@@ -1,0 +1,132 @@
+"""The day's transactions as received, and the rows that were diverted on the way in."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from fraud_assets.assets.plan import OWNERS, RETRIES, TABLES, EachDay, Plan, StoredFacts, code_version
+from fraud_assets.checks import ALL_ROWS_ACCOUNTED_FOR, CHECK_SPECS, all_rows_accounted_for
+from fraud_assets.sources import (
+    DayBatch,
+    EveryRowRejected,
+    SourceError,
+    SourceNotReady,
+    check_not_repeated,
+    open_source,
+)
+
+FINGERPRINT = "source_fingerprint"
+
+_COMMENTS = {
+    "transaction_time": "when the transaction happened",
+    "amount": "in the transaction's currency; negative for a refund",
+    "label": "1 fraud, 0 genuine, NULL unknown; as received, known only label_delay_days later",
+}
+
+
+def raw_batch_asset(plan: Plan) -> dg.AssetsDefinition:
+    """`raw_batch` and `rejected_rows`: every row of the day's batch is in one of them."""
+    version = code_version("1", plan.settings.source.model_dump(mode="json"))
+    shared: dict[str, Any] = {
+        "dagster_type": dg.Any,
+        "io_manager_key": TABLES,
+        "kinds": {"postgres", "table"},
+        "owners": list(OWNERS),
+        "group_name": "batches",
+        "code_version": version,
+    }
+
+    @dg.multi_asset(
+        name="raw_batch",
+        outs={
+            "raw_batch": dg.AssetOut(
+                description="One row is one transaction as received, in canonical column names and types.",
+                metadata={"column_comments": _COMMENTS},
+                **shared,
+            ),
+            "rejected_rows": dg.AssetOut(
+                description="One row is one row of the batch that was not accepted: why, and its original values.",
+                **shared,
+            ),
+        },
+        partitions_def=plan.partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        check_specs=[CHECK_SPECS[ALL_ROWS_ACCOUNTED_FOR]],
+        retry_policy=RETRIES,
+    )
+    def raw_batch(
+        context: dg.AssetExecutionContext, storage: dg.ResourceParam[StoredFacts]
+    ) -> Iterator[dg.Output[Any] | dg.AssetCheckResult]:
+        """Accepted rows are handed to storage day by day; what was rejected meanwhile follows."""
+        source = open_source(plan.settings, pseudonym_key=plan.pseudonym_key)
+        fingerprints = storage.stored_facts("raw_batch", FINGERPRINT)
+        known = {str(fingerprint): day for day, fingerprint in fingerprints.items()}
+        keys = list(context.partition_keys)
+        rejected: dict[str, pa.Table] = {}
+
+        def accepted(key: str) -> pa.RecordBatchReader:
+            batch = _read(source.read_day, key, known)
+            known[batch.fingerprint] = key
+            context.add_asset_metadata(_facts(batch), asset_key="raw_batch", partition_key=key)
+            rejected[key] = batch.rejected.read_all()
+            context.log.info(
+                f"raw_batch {key} ({keys.index(key) + 1} of {len(keys)}): {batch.counts.accepted:,} of "
+                f"{batch.counts.rows_in:,} rows accepted"
+            )
+            return _closing(batch)
+
+        yield dg.Output(EachDay(keys, accepted), "raw_batch")
+        yield dg.Output(rejected, "rejected_rows")
+        yield all_rows_accounted_for(
+            keys,
+            storage.stored_facts("raw_batch", "rows_in"),
+            storage.stored_row_counts("raw_batch"),
+            storage.stored_row_counts("rejected_rows"),
+        )
+
+    return raw_batch
+
+
+def _read(read_day: Callable[[date], DayBatch], key: str, known: Mapping[str, str]) -> DayBatch:
+    """The day's batch. What cannot pass is a Failure that is not tried again."""
+    try:
+        try:
+            batch = read_day(date.fromisoformat(key))
+        except EveryRowRejected as error:
+            # Yesterday's file under today's name has no row of today: say the more useful thing.
+            check_not_repeated(error, known)
+            raise
+        check_not_repeated(batch, known)
+    except SourceNotReady:
+        raise
+    except SourceError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    return batch
+
+
+def _facts(batch: DayBatch) -> dict[str, Any]:
+    counts = batch.counts
+    return {
+        "rows_in": counts.rows_in,
+        "accepted": counts.accepted,
+        "rejected": counts.rejected,
+        "duplicates": counts.duplicates,
+        "refunds": counts.refunds,
+        "rejected_reasons": dg.MetadataValue.json(dict(counts.reasons)),
+        "origin": batch.origin,
+        FINGERPRINT: batch.fingerprint,
+    }
+
+
+def _closing(batch: DayBatch) -> pa.RecordBatchReader:
+    """The accepted rows; the batch's temporary files go with the last of them."""
+    reader = batch.accepted
+
+    def rows() -> Iterator[pa.RecordBatch]:
+        with batch:
+            yield from reader
+
+    return pa.RecordBatchReader.from_batches(reader.schema, rows())

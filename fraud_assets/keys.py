@@ -1,0 +1,58 @@
+"""Keys that are made on first use and kept in the home folder, for those who set none of their own.
+
+What lives here: making and finding them. What does not: signing (postgres) and pseudonymising (sources).
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from fraud_assets.settings import Settings, SettingsError
+
+SIGNING_KEY = "signing.key"
+PSEUDONYM_KEY = "pseudonym.key"
+
+
+def with_keys(settings: Settings) -> Settings:
+    """The settings with a signing key, and with a pseudonym key where columns are sensitive.
+
+    Raises `SettingsError` where the home folder cannot be written.
+    """
+    found: dict[str, SecretStr] = {}
+    if settings.signing_key is None:
+        found["signing_key"] = _kept_key(settings.home / SIGNING_KEY)
+    if settings.pseudonym_key is None and settings.columns is not None and settings.columns.sensitive:
+        found["pseudonym_key"] = _kept_key(settings.home / PSEUDONYM_KEY)
+    return settings.model_copy(update=found)
+
+
+def _kept_key(path: Path) -> SecretStr:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_once(path, secrets.token_hex(32))
+        key = path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise SettingsError(
+            f"The key {path} cannot be made or read ({error.strerror}); set FRAUD_HOME to a folder that can be written."
+        ) from error
+    if not key:
+        raise SettingsError(f"The key file {path} is empty; put the key back, or remove the file to start with a new one.")
+    return SecretStr(key)
+
+
+def _write_once(path: Path, content: str) -> None:
+    """Make the file whole, or leave the one that is there: two first runs agree on one key."""
+    if path.exists():
+        return
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(content)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

@@ -1,0 +1,59 @@
+"""Fitted objects whose stored bytes depend on their values alone, not on the process that fitted them.
+
+What lives here: one function that copies an object into that form. What does not: storing it.
+"""
+
+import io
+import pickle
+import sys
+from types import BuiltinFunctionType, FunctionType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def canonical(fitted: T) -> T:
+    """A copy that shares no object but its strings, and every equal string.
+
+    Pickle writes what it meets a second time as a reference, so bytes depend on which objects are one and the same,
+    and that differs between a model fitted here and one from a worker. A pickle without references shares nothing;
+    interned strings are shared always.
+    """
+    buffer = io.BytesIO()
+    pickler = _Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL)
+    pickler.fast = True
+    pickler.dump(fitted)
+    buffer.seek(0)
+    copy: T = _Unpickler(buffer).load()
+    _intern_attribute_names(copy)
+    return copy
+
+
+class _Pickler(pickle.Pickler):
+    def persistent_id(self, obj: Any) -> str | None:
+        return obj if type(obj) is str else None
+
+
+class _Unpickler(pickle.Unpickler):
+    def persistent_load(self, pid: Any) -> str:
+        return sys.intern(pid)
+
+
+def _intern_attribute_names(value: Any) -> None:
+    """Give every instance inside a tree of objects a dict of its own.
+
+    The instances of a class share the strings of their attribute names, and scikit-learn's first instance in a process
+    may have come out of a pickle with strings that are not interned: all later ones then have those.
+    """
+    if isinstance(value, dict):
+        parts = list(value.values())
+    elif isinstance(value, list | tuple | set | frozenset):
+        parts = list(value)
+    elif isinstance(value, type | FunctionType | BuiltinFunctionType) or not hasattr(value, "__dict__"):
+        parts = []
+    else:
+        own = {sys.intern(name): part for name, part in vars(value).items()}
+        object.__setattr__(value, "__dict__", own)  # frozen dataclasses as well
+        parts = list(own.values())
+    for part in parts:
+        _intern_attribute_names(part)

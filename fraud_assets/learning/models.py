@@ -1,0 +1,114 @@
+"""A fitted model as it is stored and used: frame in, probabilities out.
+
+What lives here: the way from a frame to a numeric matrix, the model around a family's classifier, and scoring. What
+does not: which classifier and on which rows (families.py, candidates.py).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from threadpoolctl import threadpool_limits
+
+from fraud_assets.learning.errors import LearningError
+from fraud_assets.learning.families import Layout
+
+FloatArray = NDArray[np.float64]
+
+# Rows are scored in pieces of one fixed size: bounded memory, and the same bits however many processes share them.
+SCORED_AT_ONCE = 16_384
+
+
+@dataclass(frozen=True)
+class ColumnEncoder:
+    """Frame to float64 matrix. Learns nothing but the names of categories; what they mean is up to the pipeline."""
+
+    features: tuple[str, ...]
+    categories: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def from_rows(cls, rows: pd.DataFrame, features: tuple[str, ...], categorical: tuple[str, ...]) -> Self:
+        """The encoder of these columns, with the categories that `rows` have, in alphabetical order."""
+        return cls(features, {name: tuple(sorted(rows[name].dropna().astype("str").unique())) for name in categorical})
+
+    @property
+    def layout(self) -> Layout:
+        positions = {name: position for position, name in enumerate(self.features)}
+        return Layout(
+            numeric=tuple(positions[name] for name in self.features if name not in self.categories),
+            categorical=tuple(positions[name] for name in self.features if name in self.categories),
+        )
+
+    def matrix(self, rows: pd.DataFrame) -> FloatArray:
+        """(rows, features) of float64; missing and infinite numbers are NaN, categories are codes.
+
+        Raises `LearningError` when a feature is no column of `rows`.
+        """
+        missing = [name for name in self.features if name not in rows]
+        if missing:
+            raise LearningError(
+                f"The rows lack the feature {missing[0]!r} that the model was fitted on; compute their features anew."
+            )
+        matrix = np.empty((len(rows), len(self.features)))
+        for position, name in enumerate(self.features):
+            if name in self.categories:
+                matrix[:, position] = self._codes(rows[name], self.categories[name])
+            else:
+                matrix[:, position] = rows[name].to_numpy(dtype="float64", na_value=np.nan)
+        matrix[np.isinf(matrix)] = np.nan
+        return matrix
+
+    @staticmethod
+    def _codes(values: pd.Series, categories: tuple[str, ...]) -> FloatArray:
+        codes = pd.Categorical(values.astype("str"), categories=list(categories)).codes.astype("float64")
+        codes[codes < 0] = len(categories)  # a category that the training rows do not have is unknown, not missing
+        codes[values.isna().to_numpy()] = np.nan
+        return codes
+
+
+class FraudModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A classifier on the named columns of a frame; `predict_proba(frame)[:, 1]` is the probability of fraud."""
+
+    def __init__(self, classifier: Any, features: tuple[str, ...], categorical: tuple[str, ...] = ()) -> None:
+        self.classifier = classifier
+        self.features = features
+        self.categorical = categorical
+
+    def fit(self, rows: pd.DataFrame, y: NDArray[Any]) -> Self:
+        encoder = ColumnEncoder.from_rows(rows, self.features, self.categorical)
+        return self.adopt(encoder, clone(self.classifier).fit(encoder.matrix(rows), y))
+
+    def adopt(self, encoder: ColumnEncoder, classifier: Any) -> Self:
+        """Take a classifier that was fitted elsewhere on this encoder's matrix."""
+        self.encoder_ = encoder
+        self.classifier_ = classifier
+        self.classes_ = np.array([0, 1])
+        return self
+
+    def predict_proba(self, rows: pd.DataFrame) -> FloatArray:
+        """(rows, 2): the probabilities of genuine and of fraud."""
+        probabilities: FloatArray = self.classifier_.predict_proba(self.encoder_.matrix(rows))
+        return probabilities
+
+    def predict(self, rows: pd.DataFrame) -> NDArray[np.int64]:
+        return (self.predict_proba(rows)[:, 1] >= 0.5).astype(np.int64)
+
+
+def score(model: FraudModel, rows: pd.DataFrame, *, jobs: int = 1) -> FloatArray:
+    """The probability of fraud of each row, in the order of the rows; the same bits for any number of jobs."""
+    matrix = model.encoder_.matrix(rows)
+    pieces = [matrix[start : start + SCORED_AT_ONCE] for start in range(0, len(matrix), SCORED_AT_ONCE)]
+    scores = Parallel(n_jobs=jobs)(delayed(score_matrix)(model.classifier_, piece) for piece in pieces)
+    return np.concatenate([np.zeros(0), *scores])
+
+
+def score_matrix(classifier: Any, matrix: FloatArray) -> FloatArray:
+    """The probability of fraud of each row of a matrix, with one inner thread."""
+    with threadpool_limits(1):
+        scores: FloatArray = classifier.predict_proba(matrix)[:, 1]
+    return scores

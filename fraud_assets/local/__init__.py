@@ -1,0 +1,1 @@
+"""The command line, and the PostgreSQL server that comes along for those who have none."""

@@ -1,0 +1,222 @@
+"""The command line. Each command parses, asks another module to do the work, and prints what came of it."""
+
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fraud_assets import __version__
+from fraud_assets.local.console import err, out
+
+
+def _day(context: click.Context, parameter: click.Parameter, value: str | None) -> date | None:
+    if value is None:
+        return None
+    try:
+        return datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007  a date has no zone
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is no date; write it YYYY-MM-DD, for example 2018-07-20.") from error
+
+
+def day_option(name: str, *, required: bool = True, help: str) -> Callable[[Any], Any]:  # noqa: A002
+    return click.option(f"--{name}", required=required, callback=_day, metavar="YYYY-MM-DD", help=help)
+
+
+output_option = click.option(
+    "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file to write."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="fraud-assets")
+@click.option("--debug", is_flag=True, help="Show tracebacks, and everything that Dagster logs.")
+def cli(debug: bool) -> None:
+    """Turns each day's card transactions into the best fraud model that the labels known by then allow.
+
+    Settings come from fraud.toml in this folder (or $FRAUD_CONFIG) and from FRAUD_* variables.
+    """
+
+
+@cli.command()
+@click.option("--port", type=click.IntRange(1, 65535), help="The UI's port (default: 3000, or a free one).")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+def up(port: int | None, host: str) -> None:
+    """Start the database, Dagster's UI and daemon, and print the addresses; Ctrl-C stops all of it."""
+    from fraud_assets.local.services import serve
+
+    serve(_workplace(), host, port)
+
+
+@cli.command()
+def stop() -> None:
+    """Stop the embedded database that demo and run leave running."""
+    from fraud_assets.local.embedded import running
+    from fraud_assets.local.embedded import stop as stop_server
+    from fraud_assets.settings import load_settings
+
+    home = load_settings().home
+    was_running = running(home) is not None
+    stop_server(home)
+    out.print("The embedded PostgreSQL is stopped." if was_running else "No embedded PostgreSQL was running.")
+
+
+@cli.command()
+def demo() -> None:
+    """Simulate a history of transactions and run yesterday from raw batch to best model."""
+    from fraud_assets.local.demo import run_demo
+
+    run_demo(_workplace())
+
+
+@cli.command()
+@day_option("date", help="The day to run.")
+def run(date: date) -> None:
+    """Materialize every asset of a day, and the missing history that it needs."""
+    from fraud_assets.local.daily import print_day, run_with_history
+
+    workplace = _workplace()
+    run_with_history(workplace, date)
+    print_day(workplace, date)
+
+
+@cli.command()
+@click.argument("asset")
+@day_option("date", help="The partition.")
+@output_option
+def export(asset: str, date: date, output: Path) -> None:
+    """Write a table's partition to a CSV or Parquet file."""
+    from fraud_assets.local.export import export_table
+
+    rows = export_table(_workplace(), asset, date.isoformat(), output)
+    out.print(f"{rows:,} rows of {asset} of {date} are in {output}.")
+
+
+@cli.command()
+@click.option("--input", "input_", type=click.Path(path_type=Path), help="A file of transactions to score.")
+@day_option("date", required=False, help="A day of the source to score, instead of a file.")
+@day_option("model-date", required=False, help="The day whose best model scores (default: the newest).")
+@output_option
+def score(input_: Path | None, date: date | None, model_date: date | None, output: Path) -> None:
+    """Score a file's or a day's transactions with the best model of a day."""
+    from fraud_assets.local.scoring import score_day, score_file
+
+    if (input_ is None) == (date is None):
+        raise click.UsageError("Give either --input FILE or --date YYYY-MM-DD.")
+    workplace = _workplace()
+    if input_ is not None:
+        scored = score_file(workplace, input_, model_date, output)
+    else:
+        assert date is not None
+        scored = score_day(workplace, date, model_date, output)
+    out.print(f"{scored.rows:,} transactions, scored by the best model of {scored.model_date}, are in {output}.")
+
+
+@cli.group()
+def models() -> None:
+    """The best models: which there are, what they are, a file to take away, and whether they are untouched."""
+
+
+@models.command("list")
+def models_list() -> None:
+    """One line for each day's best model."""
+    from fraud_assets.local.models import print_models
+
+    print_models(_workplace())
+
+
+@models.command("show")
+@day_option("date", help="The day.")
+def models_show(date: date) -> None:
+    """Everything about a day's best model."""
+    from fraud_assets.local.models import print_model
+
+    print_model(_workplace(), date.isoformat())
+
+
+@models.command("export")
+@day_option("date", help="The day.")
+@output_option
+def models_export(date: date, output: Path) -> None:
+    """Write a day's best model to a joblib file, after checking its signature."""
+    from fraud_assets.local.models import export_model
+
+    size = export_model(_workplace(), date.isoformat(), output)
+    out.print(f"The best model of {date} ({size:,} bytes) is in {output}; load it with joblib.load.")
+
+
+@models.command("verify")
+@day_option("date", required=False, help="The day (default: all).")
+def models_verify(date: date | None) -> None:
+    """Check the signatures of stored models; nothing is unpickled."""
+    from fraud_assets.local.models import verify_models
+
+    checked = verify_models(_workplace(), date.isoformat() if date else None)
+    out.print(f"{checked} models are as they were signed.")
+
+
+@cli.command()
+def doctor() -> None:
+    """Show what is set and what works, and what to do about the rest."""
+    from fraud_assets.local.doctor import examine
+
+    if not examine():
+        sys.exit(1)
+
+
+def _workplace() -> Any:
+    from fraud_assets.local.database import open_workplace
+    from fraud_assets.settings import load_settings
+
+    return open_workplace(load_settings())
+
+
+def main() -> None:
+    """The console script: errors that people can do something about are one sentence and exit code 1."""
+    is_debug = "--debug" in sys.argv
+    if not is_debug:
+        # Warnings of the libraries below are for whoever changes this project, not for whoever runs it.
+        warnings.simplefilter("ignore")
+        os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "true")
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as finished:
+        sys.exit(finished.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as usage:
+        usage.show()
+        sys.exit(usage.exit_code)
+    except KeyboardInterrupt:
+        err.print("Interrupted.")
+        sys.exit(130)
+    except Exception as error:
+        if is_debug:
+            traceback.print_exc()
+        elif not _is_known(error):
+            err.print(f"[red]Error[/]: {type(error).__name__}: {error}", markup=True)
+            err.print("This is not an error that was foreseen; fraud-assets --debug shows where it comes from.")
+            sys.exit(1)
+        else:
+            err.print("[red]Error[/]:", end=" ")
+            err.print(str(error), markup=False)
+        sys.exit(1)
+
+
+def _is_known(error: Exception) -> bool:
+    from fraud_assets.learning import LearningError
+    from fraud_assets.local.embedded import EmbeddedPostgresError
+    from fraud_assets.local.errors import Refusal
+    from fraud_assets.local.runs import RunFailed
+    from fraud_assets.postgres import PostgresStorageError
+    from fraud_assets.settings import SettingsError
+    from fraud_assets.sources import SourceError
+
+    known = (LearningError, EmbeddedPostgresError, RunFailed, PostgresStorageError, SettingsError, SourceError, Refusal)
+    return isinstance(error, known)

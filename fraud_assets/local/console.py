@@ -1,0 +1,32 @@
+"""How the commands speak: results on standard output, progress on standard error, one sentence for an error."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False)
+
+
+class Steps:
+    """A progress bar over a known number of steps."""
+
+    def __init__(self, progress: Progress, total: int, title: str) -> None:
+        self._progress = progress
+        self._task = progress.add_task(title, total=total)
+
+    def advance(self, note: str = "") -> None:
+        self._progress.update(self._task, advance=1, description=note or None)
+
+    def say(self, note: str) -> None:
+        self._progress.update(self._task, description=note)
+
+
+@contextmanager
+def progress(title: str, total: int) -> Iterator[Steps]:
+    """A bar on standard error while the block runs; on anything but a terminal it leaves its last state only."""
+    columns = (SpinnerColumn(), BarColumn(24), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("{task.description}"), console=err, transient=err.is_terminal) as bar:
+        yield Steps(bar, total, title)

@@ -1,0 +1,101 @@
+"""A day with the history that it needs, and what is to be seen of it afterwards."""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from rich.table import Table
+
+from fraud_assets.assets.evaluation_table import NUMBERS
+from fraud_assets.assets.plan import Plan
+from fraud_assets.local.console import out
+from fraud_assets.local.database import Workplace
+from fraud_assets.local.errors import Refusal
+from fraud_assets.local.history import missing_batches, missing_features, missing_labels
+from fraud_assets.local.runs import Days, end_abandoned_runs, run_day, run_range
+from fraud_assets.partitions import Window
+from fraud_assets.postgres import partition_versions
+from fraud_assets.postgres.frames import to_pandas
+from fraud_assets.postgres.reading import Selection, load
+
+
+def code_location() -> tuple[Any, Plan]:
+    """The definitions of this process's settings, and their plan. Imported late: it loads Dagster and the settings."""
+    from fraud_assets import definitions
+
+    return definitions.defs, definitions.plan
+
+
+def run_with_history(workplace: Workplace, day: date) -> None:
+    """Every asset of a day; before it, in single runs, the raw batches, labels and features that it lacks."""
+    defs, plan = code_location()
+    check_day(plan, day)
+    with workplace.instance() as instance:
+        end_abandoned_runs(instance)
+        bring_history(workplace, defs, plan, instance, day.isoformat(), plan.windows.history)
+        run_day(defs, instance, day.isoformat())
+
+
+def bring_history(workplace: Workplace, defs: Any, plan: Plan, instance: Any, day: str, reach: Window) -> None:
+    """What the days of `reach` before `day` lack, each contiguous range in one run."""
+    postgres = workplace.postgres()
+    for days in missing_batches(plan, postgres, day, reach):
+        run_range(defs, instance, ["raw_batch", "rejected_rows"], days)
+    for days in missing_labels(plan, postgres, day, reach):
+        run_range(defs, instance, ["labels"], days)
+    for days in missing_features(plan, postgres, day, reach):
+        run_range(defs, instance, ["cleaned_features"], days)
+
+
+def bring_features(workplace: Workplace, defs: Any, plan: Plan, instance: Any, day: str) -> None:
+    """The day's own features, where they are missing, with all that they need."""
+    if day in workplace.postgres().stored_row_counts("cleaned_features"):
+        return
+    bring_history(workplace, defs, plan, instance, day, (0, 0))
+    for assets in (["raw_batch", "rejected_rows"], ["labels"], ["cleaned_features"]):
+        run_range(defs, instance, assets, Days(day, day))
+
+
+def check_day(plan: Plan, day: date) -> None:
+    """Refuse a day that has not ended, and one before the first."""
+    today = datetime.now(plan.settings.tzinfo).date()
+    if day >= today:
+        raise Refusal(f"{day} has not ended yet (it is {today} in {plan.settings.timezone}); run it from tomorrow on.")
+    first = plan.partitions.start.date()
+    if day < first:
+        raise Refusal(f"{day} is before the first day, {first}; set start_date if there is data before it.")
+
+
+def newest_day(plan: Plan) -> date:
+    """The last day that has ended."""
+    return datetime.now(plan.settings.tzinfo).date() - timedelta(days=1)
+
+
+def print_day(workplace: Workplace, day: date) -> None:
+    """The day's evaluation, its winner, where the rows are, and what to do next."""
+    postgres = workplace.postgres()
+    key = day.isoformat()
+    table = to_pandas(load(postgres, "evaluation_table", [key], Selection(), frozenset([key])).reader.read_all())
+    shown = Table(title=f"Evaluation of {key}, on the validation days", title_justify="left")
+    shown.add_column("candidate")
+    for metric in NUMBERS:
+        shown.add_column(metric.replace("_", " "), justify="right")
+    for record in table.to_dict("records"):
+        shown.add_row(record["candidate"], *(_number(record[metric]) for metric in NUMBERS))
+    out.print(shown)
+    for name, reason in table.dropna(subset=["failure"]).set_index("candidate")["failure"].items():
+        out.print(f"{name} failed: {reason}", markup=False)
+    best = partition_versions(postgres, "best_model", key)[0]
+    out.print(f"[bold]Best model of {key}[/]: {best.facts['decision']}")
+    schema = workplace.settings.storage.schema_
+    out.print("\nLook at the rows:")
+    out.print(f"  {workplace.psql()} -c 'SELECT * FROM {schema}.evaluation_table'", markup=False)
+    out.print("Next:")
+    out.print("  fraud-assets up                        the UI: lineage, charts, schedule, backfills")
+    out.print(f"  fraud-assets models show --date {key}")
+    out.print(f"  fraud-assets export scored_batch --date {key} --output scores.csv")
+    if workplace.is_embedded:
+        out.print("  fraud-assets stop                      the embedded PostgreSQL keeps running until then")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None or value != value else f"{value:.3f}"

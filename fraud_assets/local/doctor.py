@@ -1,0 +1,133 @@
+"""`doctor`: what is set, what works, and what to do about the rest. It changes nothing."""
+
+import os
+import platform
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import psycopg
+from pydantic import BaseModel, SecretStr
+
+from fraud_assets.local.console import out
+from fraud_assets.local.embedded import EmbeddedPostgresError, running
+from fraud_assets.postgres.connection import shown_place, unreachable
+from fraud_assets.reporting.browser import BrowserError, find_browser
+from fraud_assets.settings import CreditcardSource, FilesSource, Settings, SettingsError, config_file, load_settings
+from fraud_assets.sources import SourceError, open_source
+
+HIDDEN = "(hidden)"
+
+
+class Problem(Exception):
+    """Something does not work; the message says what to do."""
+
+
+class Advice(Exception):
+    """Something optional is not there; the message says how to get it."""
+
+
+def examine() -> bool:
+    """Print settings and findings; returns whether everything that is needed works."""
+    out.print(f"fraud-assets {version('fraud-assets')}, Dagster {version('dagster')}, Python {platform.python_version()}")
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        out.print(f"[red]settings[/]  {error}")
+        return False
+    file = config_file()
+    out.print(f"\nSettings ({file or 'no fraud.toml'}, then FRAUD_* variables):")
+    for name, value in shown_settings(settings):
+        out.print(f"  {name} = {value}", markup=False)
+    out.print("\nWhat works:")
+    return all([_report(name, check, settings) for name, check in CHECKS.items()])
+
+
+def shown_settings(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every setting by its dotted name, secrets hidden."""
+    for name, field in type(section).model_fields.items():
+        value, key = getattr(section, name), prefix + (field.alias or name)
+        if isinstance(value, BaseModel):
+            yield from shown_settings(value, f"{key}.")
+        elif isinstance(value, SecretStr):
+            yield key, f"{shown_place(value.get_secret_value())} {HIDDEN}" if key.endswith("database_url") else HIDDEN
+        else:
+            yield key, "unset" if value is None else str(value)
+
+
+def _report(name: str, check: Callable[[Settings], str], settings: Settings) -> bool:
+    try:
+        finding, mark, works = check(settings), "[green]ok[/]     ", True
+    except Advice as advice:
+        finding, mark, works = str(advice), "[yellow]missing[/]", True
+    except Problem as problem:
+        finding, mark, works = str(problem), "[red]broken[/] ", False
+    out.print(f"  {mark}  {name}: ", end="")
+    out.print(finding, markup=False)
+    return works
+
+
+def _home(settings: Settings) -> str:
+    nearest = next(folder for folder in (settings.home, *settings.home.parents) if folder.exists())
+    if not nearest.is_dir():
+        raise Problem(f"{nearest} is no folder; set FRAUD_HOME to one.")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise Problem(f"{nearest} cannot be written; set FRAUD_HOME to a folder that can.")
+    return str(settings.home)
+
+
+def _database(settings: Settings) -> str:
+    if settings.database_url is not None:
+        return _connected(settings.database_url.get_secret_value())
+    try:
+        server = running(settings.home)
+    except EmbeddedPostgresError as error:
+        raise Problem(str(error)) from error
+    if server is None:
+        return "embedded, not running; demo, run and up start it"
+    return f"embedded, {_connected(server.url('fraud'))}"
+
+
+def _connected(url: str) -> str:
+    try:
+        with psycopg.connect(url, connect_timeout=5) as connection:
+            row = connection.execute("SELECT current_setting('server_version')").fetchone()
+    except psycopg.OperationalError as error:
+        raise Problem(unreachable(url, error)) from error
+    assert row is not None
+    if int(row[0].split(".")[0]) < 15:
+        raise Problem(f"{shown_place(url)} is PostgreSQL {row[0]}; 15 or newer is needed.")
+    return f"PostgreSQL {row[0]} at {shown_place(url)}"
+
+
+def _source(settings: Settings) -> str:
+    source = settings.source
+    place: Path | None = None
+    if isinstance(source, FilesSource):
+        place = source.folder
+    elif isinstance(source, CreditcardSource):
+        place = source.path
+    if place is not None and not place.exists():
+        raise Problem(f"{source.kind}: {place} does not exist; correct it in fraud.toml.")
+    try:
+        first = open_source(settings, pseudonym_key=b"only looking").first_day()
+    except SourceError as error:
+        raise Problem(str(error)) from error
+    return source.kind + (f", from {first} on" if first else "")
+
+
+def _browser(settings: Settings) -> str:
+    if not settings.reports.pictures:
+        return "not wanted (reports.pictures = false)"
+    try:
+        return str(find_browser())
+    except BrowserError as error:
+        raise Advice(str(error)) from error
+
+
+CHECKS: dict[str, Callable[[Settings], str]] = {
+    "home folder": _home,
+    "database": _database,
+    "source": _source,
+    "browser for static pictures": _browser,
+}

@@ -1,0 +1,131 @@
+"""Runs in this process: Dagster executes the assets, a bar shows how far it is, and a failure is one sentence."""
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster._core.utils import make_new_run_id
+
+from fraud_assets.automation import JOB
+from fraud_assets.local.console import Steps, progress
+from fraud_assets.local.processes import is_alive, own_identity
+
+PROCESS_TAG = "fraud_assets/process"
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class RunFailed(Exception):
+    """A run did not succeed; the message says what failed and why, in the words of whatever refused."""
+
+
+@dataclass(frozen=True)
+class Days:
+    """A contiguous range of partitions, first and last included."""
+
+    first: str
+    last: str
+
+    def __str__(self) -> str:
+        return self.first if self.first == self.last else f"{self.first} to {self.last}"
+
+
+def run_day(defs: dg.Definitions, instance: DagsterInstance, day: str) -> None:
+    """Every asset of one day. Raises `RunFailed`."""
+    job = defs.resolve_job_def(JOB)
+    _execute(job, instance, f"{JOB} of {day}", partition_key=day)
+
+
+def run_range(defs: dg.Definitions, instance: DagsterInstance, assets: Sequence[str], days: Days) -> None:
+    """Some assets of a range of days, in a single run. Raises `RunFailed`."""
+    job = defs.resolve_implicit_global_asset_job_def()
+    selection = [dg.AssetKey.from_user_string(name) for name in assets]
+    tags = {RANGE_START: days.first, RANGE_END: days.last}
+    _execute(job, instance, f"{', '.join(assets)} of {days}", asset_selection=selection, tags=tags)
+
+
+def _execute(
+    job: dg.JobDefinition,
+    instance: DagsterInstance,
+    title: str,
+    *,
+    partition_key: str | None = None,
+    asset_selection: Sequence[dg.AssetKey] | None = None,
+    tags: dict[str, str] | None = None,
+) -> None:
+    run_id = make_new_run_id()
+    steps = len({node.name for node in job.nodes}) if asset_selection is None else len(asset_selection)
+    with progress(title, steps) as bar, _following(instance, run_id, bar):
+        result = job.execute_in_process(
+            run_config=_QUIET,
+            instance=instance,
+            run_id=run_id,
+            partition_key=partition_key,
+            asset_selection=asset_selection,
+            raise_on_error=False,
+            tags={**(tags or {}), PROCESS_TAG: own_identity()},
+        )
+    if not result.success:
+        raise RunFailed("\n".join(_failures(result.all_events)) or f"{title} did not succeed.")
+
+
+def _failures(events: Iterable[dg.DagsterEvent]) -> Iterator[str]:
+    for event in events:
+        if event.event_type is DagsterEventType.STEP_FAILURE:
+            data: Any = event.event_specific_data
+            said = data.user_failure_data.description if data.user_failure_data else None
+            yield f"{event.step_key} failed: {said or _innermost(data.error)}"
+
+
+def _innermost(error: Any) -> str:
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return " ".join(error.message.split()) if error is not None else "no reason was recorded."
+
+
+@contextmanager
+def _following(instance: DagsterInstance, run_id: str, bar: Steps) -> Iterator[None]:
+    """Moves the bar along with the run's events, from a thread of its own: the run has the main one."""
+    over = threading.Event()
+
+    def follow() -> None:
+        cursor: str | None = None
+        while not over.wait(0.5):
+            page = instance.get_records_for_run(run_id, cursor=cursor)
+            cursor = page.cursor
+            for record in page.records:
+                _show(record.event_log_entry, bar)
+
+    thread = threading.Thread(target=follow, name="run progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(timeout=5)
+
+
+def _show(entry: Any, bar: Steps) -> None:
+    event = entry.dagster_event
+    if event is None:
+        bar.say(entry.user_message)
+    elif event.event_type is DagsterEventType.STEP_START:
+        bar.say(str(event.step_key))
+    elif event.event_type is DagsterEventType.STEP_SUCCESS:
+        bar.advance(f"{event.step_key} done")
+
+
+def end_abandoned_runs(instance: DagsterInstance) -> int:
+    """Close the books on runs whose process was killed: they would hold their place in the training pool for ever."""
+    ended = 0
+    for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING])):
+        identity = run.tags.get(PROCESS_TAG)
+        if identity is not None and not is_alive(identity):
+            instance.report_run_failed(run, "The process that executed this run has ended without finishing it.")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+            ended += 1
+    return ended

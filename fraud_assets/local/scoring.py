@@ -1,0 +1,101 @@
+"""Scores as a file: of a day of the source, or of transactions that somebody hands over."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from fraud_assets.assets.plan import Plan
+from fraud_assets.assets.scored_batch import score_day as score_features
+from fraud_assets.learning import BestModel, compute_features
+from fraud_assets.local.daily import bring_features, check_day, code_location
+from fraud_assets.local.database import Workplace
+from fraud_assets.local.export import check_output, write_rows
+from fraud_assets.local.models import BEST_MODEL, LIBRARIES, stored_models
+from fraud_assets.postgres.frames import to_pandas
+from fraud_assets.postgres.models import load_model
+from fraud_assets.postgres.reading import Selection, load
+from fraud_assets.sources import read_file
+
+
+@dataclass(frozen=True)
+class Scored:
+    """How many transactions were scored, and by the model of which day."""
+
+    rows: int
+    model_date: str
+
+
+def score_day(workplace: Workplace, day: date, model_date: date | None, output: Path) -> Scored:
+    """Score every transaction of a day; its features are made first where they are missing."""
+    check_output(output)
+    chosen, best = _model(workplace, model_date)
+    defs, plan = code_location()
+    check_day(plan, day)
+    key = day.isoformat()
+    with workplace.instance() as instance:
+        bring_features(workplace, defs, plan, instance, key)
+    features = _stored(workplace, "cleaned_features", [key])
+    return _write(workplace, plan, best, chosen, features, output)
+
+
+def score_file(workplace: Workplace, path: Path, model_date: date | None, output: Path) -> Scored:
+    """Score the transactions of a file in the source's columns, with what is stored of their customers' history."""
+    check_output(output)
+    chosen, best = _model(workplace, model_date)
+    _, plan = code_location()
+    with read_file(workplace.settings, path, roles=plan.roles, pseudonym_key=plan.pseudonym_key) as batch:
+        transactions = to_pandas(batch.accepted.read_all())
+    start, end = transactions["transaction_time"].min(), transactions["transaction_time"].max()
+    days = _days(plan, start, end)
+    history = _stored(workplace, "raw_batch", days, [name for name in transactions.columns if name != "label"])
+    if len(history):
+        history = history[~history["transaction_id"].isin(transactions["transaction_id"])]
+    labels = _stored(workplace, "labels", days)
+    features = compute_features(
+        pd.concat([history, transactions]) if len(history) else transactions,
+        labels,
+        plan.features,
+        start=start,
+        end=end + timedelta(microseconds=1),
+    )
+    features = features[features["transaction_id"].isin(transactions["transaction_id"])]
+    return _write(workplace, plan, best, chosen, features.reset_index(drop=True), output)
+
+
+def _model(workplace: Workplace, model_date: date | None) -> tuple[str, BestModel]:
+    chosen = model_date.isoformat() if model_date else stored_models(workplace)[-1].partition_key
+    with workplace.postgres().connect() as connection:
+        _, best = load_model(
+            connection, BEST_MODEL, chosen, signing_key=workplace.signing_key, libraries=LIBRARIES
+        )
+    return chosen, best
+
+
+def _stored(
+    workplace: Workplace, asset: str, days: Sequence[str], columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    selection = Selection(None if columns is None else tuple(columns))
+    required = frozenset(days) if len(days) == 1 else frozenset[str]()
+    return to_pandas(load(workplace.postgres(), asset, days, selection, required).reader.read_all())
+
+
+def _days(plan: Plan, start: pd.Timestamp, end: pd.Timestamp) -> list[str]:
+    zone = plan.settings.tzinfo
+    first = start.tz_convert(zone).date() + timedelta(days=plan.feature_history[0])
+    last = end.tz_convert(zone).date()
+    return [(first + timedelta(days=offset)).isoformat() for offset in range((last - first).days + 1)]
+
+
+def _write(
+    workplace: Workplace, plan: Plan, best: BestModel, chosen: str, features: pd.DataFrame, output: Path
+) -> Scored:
+    learning = workplace.settings.learning
+    scored = score_features(
+        best, features, ["transaction_id"], alerts_per_day=learning.alerts_per_day, jobs=learning.jobs
+    )
+    table = pa.Table.from_pandas(scored, preserve_index=False)
+    return Scored(write_rows(output, table.to_reader()), chosen)

@@ -1,0 +1,80 @@
+"""A real PostgreSQL for every test that wants one, and an environment that is the same for every user.
+
+What does not live here: frames, models and other material of single rooms.
+"""
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from fraud_assets.local.embedded import EmbeddedServer, ensure_running, stop
+
+# A test server is thrown away: it need not survive a power cut.
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum_naptime": "1h",
+}
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither the user's settings (and libpq's) nor the current folder reach a test."""
+    for name in list(os.environ):
+        if name.startswith(("FRAUD_", "PG")) or name == "DAGSTER_HOME":
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def _discard(home: Path) -> None:
+    """Stop the server of a home, and remove the data that root's homes have elsewhere."""
+    place = home / "postgres"
+    if place.is_dir():
+        stop(home)
+    if place.is_symlink():
+        shutil.rmtree(place.resolve(), ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """One running server for the whole session (for each xdist worker), without durability."""
+    home = tmp_path_factory.mktemp("server")
+    try:
+        yield ensure_running(home, FAST)
+    finally:
+        _discard(home)
+
+
+@pytest.fixture
+def database_url(postgres_server: EmbeddedServer) -> Iterator[str]:
+    """URL of an empty database that is this test's alone, and gone after it."""
+    name = f"test_{uuid.uuid4().hex}"
+    database = sql.Identifier(name)
+    with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 STRATEGY file_copy").format(database))
+    try:
+        yield postgres_server.url(name)
+    finally:
+        with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
+
+
+@pytest.fixture
+def new_home(tmp_path: Path) -> Iterator[Callable[[str | Path], Path]]:
+    """Makes the path of a home from its name (below `tmp_path`, unless absolute); its server ends with the test."""
+    homes: list[Path] = []
+
+    def make(name: str | Path) -> Path:
+        homes.append(tmp_path / name)
+        return homes[-1]
+
+    yield make
+    for home in homes:
+        _discard(home)
