@@ -23,7 +23,9 @@ def daily_job(plan: Plan) -> "UnresolvedAssetJobDefinition":
     )
 
 
-def daily_schedule(job: "UnresolvedAssetJobDefinition") -> "UnresolvedPartitionedAssetScheduleDefinition":
+def daily_schedule(
+    job: "UnresolvedAssetJobDefinition",
+) -> "UnresolvedPartitionedAssetScheduleDefinition | dg.ScheduleDefinition":
     """A run each night for the day that just ended; off until somebody switches it on."""
     return dg.build_schedule_from_partitioned_job(
         job,

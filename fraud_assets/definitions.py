@@ -11,12 +11,12 @@ from typing import Any
 import dagster as dg
 
 from fraud_assets.assets import all_assets
+from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import MODELS, TABLES, Plan
 from fraud_assets.automation import daily_job, daily_schedule
 from fraud_assets.keys import with_keys
 from fraud_assets.partitions import daily_partitions
 from fraud_assets.postgres import PostgresModelIOManager, PostgresResource, PostgresTableIOManager
-from fraud_assets.assets.pictures import Pictures
 from fraud_assets.settings import Executor, Settings, load_settings
 from fraud_assets.sources import open_source
 
@@ -28,6 +28,8 @@ FIRST_SIMULATED_DAY = date(2026, 1, 1)
 # this project to know, not for whoever runs it.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+# A backfill of the whole job goes a day at a time, which is what is wanted; a backfill of assets has their policies.
+warnings.filterwarnings("ignore", message="Asset job .* materializes assets with varying BackfillPolicies")
 
 
 def first_day(settings: Settings) -> date:

@@ -38,7 +38,9 @@ def _kept_key(path: Path) -> SecretStr:
             f"The key {path} cannot be made or read ({error.strerror}); set FRAUD_HOME to a folder that can be written."
         ) from error
     if not key:
-        raise SettingsError(f"The key file {path} is empty; put the key back, or remove the file to start with a new one.")
+        raise SettingsError(
+            f"The key file {path} is empty; put the key back, or remove the file to start with a new one."
+        )
     return SecretStr(key)
 
 

@@ -19,7 +19,6 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
     SecretStr,
     ValidationError,
@@ -64,18 +63,18 @@ class ColumnRoles(Section):
 
     transaction_id: str | None = None
     timestamp: str = "timestamp"
-    timestamp_timezone: TimezoneName | None = Field(None, description="the time zone of naive timestamps")
+    timestamp_timezone: TimezoneName | None = Field(default=None, description="the time zone of naive timestamps")
     amount: str = "amount"
     currency: str | None = None
     label: str | None = None
     customer: str | None = None
     terminal: str | None = None
-    outcome: str | None = Field(None, description="whether the issuer approved or declined")
+    outcome: str | None = Field(default=None, description="whether the issuer approved or declined")
     declined_outcomes: tuple[str, ...] = ("declined",)
     numeric: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     segments: tuple[str, ...] = ()
-    sensitive: tuple[str, ...] = Field((), description="columns to replace by their HMAC on the way in")
+    sensitive: tuple[str, ...] = Field(default=(), description="columns to replace by their HMAC on the way in")
 
     @model_validator(mode="after")
     def _one_role_each(self) -> "ColumnRoles":
@@ -92,11 +91,13 @@ class SimulatedSource(Section):
     """Customers, terminals and three fraud scenarios, made for any day from its date and the seed alone."""
 
     kind: Literal["simulated"] = "simulated"
-    seed: int = Field(0, ge=0)
-    customers: int = Field(5_000, ge=1, description="about 1.92 transactions a day each")
-    terminals: int = Field(10_000, ge=1)
-    radius: float = Field(5.0, gt=0, description="how far a customer goes, in a square of 100 by 100")
-    drift: float = Field(0.0, ge=0, description="relative growth of amounts and of compromised customers over a year")
+    seed: int = Field(default=0, ge=0)
+    customers: int = Field(default=5_000, ge=1, description="about 1.92 transactions a day each")
+    terminals: int = Field(default=10_000, ge=1)
+    radius: float = Field(default=5.0, gt=0, description="how far a customer goes, in a square of 100 by 100")
+    drift: float = Field(
+        default=0.0, ge=0, description="relative growth of amounts and of compromised customers over a year"
+    )
 
 
 class FilesSource(Section):
@@ -104,9 +105,11 @@ class FilesSource(Section):
 
     kind: Literal["files"]
     folder: Path
-    pattern: str = Field("{date}.parquet", pattern=r"\{date\}", description="the file's name, with {date} in it")
-    date_format: str = Field("%Y-%m-%d", description="how {date} is written, in strftime's terms")
-    separator: str = Field(",", min_length=1, max_length=1)
+    pattern: str = Field(
+        default="{date}.parquet", pattern=r"\{date\}", description="the file's name, with {date} in it"
+    )
+    date_format: str = Field(default="%Y-%m-%d", description="how {date} is written, in strftime's terms")
+    separator: str = Field(default=",", min_length=1, max_length=1)
     encoding: str = "utf-8"
     columns: ColumnRoles = ColumnRoles()
 
@@ -116,8 +119,8 @@ class SqlSource(Section):
 
     kind: Literal["sql"]
     url: SecretStr
-    table: str | None = Field(None, description="a table, or schema.table")
-    query: str | None = Field(None, description="a SELECT instead of a table")
+    table: str | None = Field(default=None, description="a table, or schema.table")
+    query: str | None = Field(default=None, description="a SELECT instead of a table")
     columns: ColumnRoles = ColumnRoles()
 
     @model_validator(mode="after")
@@ -162,15 +165,15 @@ class LabelFiles(Section):
 
     kind: Literal["files"]
     folder: Path
-    pattern: str = Field("{date}.parquet", pattern=r"\{date\}")
+    pattern: str = Field(default="{date}.parquet", pattern=r"\{date\}")
     date_format: str = "%Y-%m-%d"
-    separator: str = Field(",", min_length=1, max_length=1)
+    separator: str = Field(default=",", min_length=1, max_length=1)
     encoding: str = "utf-8"
     transaction_id: str = "transaction_id"
     label: str = "label"
     known_at: str = "known_at"
     known_at_timezone: TimezoneName | None = None
-    label_kind: str | None = Field(None, description="the column that says chargeback or investigation")
+    label_kind: str | None = Field(default=None, description="the column that says chargeback or investigation")
 
 
 def _with_label_kind(value: Any) -> Any:
@@ -190,20 +193,28 @@ class Executor(StrEnum):
 class LearningSettings(Section):
     """How candidates are searched and compared."""
 
-    seed: int = Field(0, ge=0)
-    alerts_per_day: int = Field(100, ge=1, description="how many transactions, or cards, the team can look at in a day")
-    max_slow_rows: int = Field(10_000, ge=100, description="training rows of k-nearest neighbours and support vectors")
-    max_search_rows: int = Field(60_000, ge=100, description="training rows of a search; the winner is fitted on all")
-    configurations: int = Field(4, ge=1, le=60, description="how many parameter sets a family tries in a day")
-    jobs: int = Field(-1, description="fits at a time; -1 is one for each core")
+    seed: int = Field(default=0, ge=0)
+    alerts_per_day: int = Field(
+        default=100, ge=1, description="how many transactions, or cards, the team can look at in a day"
+    )
+    max_slow_rows: int = Field(
+        default=10_000, ge=100, description="training rows of k-nearest neighbours and support vectors"
+    )
+    max_search_rows: int = Field(
+        default=60_000, ge=100, description="training rows of a search; the winner is fitted on all"
+    )
+    configurations: int = Field(default=4, ge=1, le=60, description="how many parameter sets a family tries in a day")
+    jobs: int = Field(default=-1, description="fits at a time; -1 is one for each core")
 
 
 class StorageSettings(Section):
     """How the tables are kept."""
 
-    schema_: str = Field("fraud", alias="schema", min_length=1)
-    archived_versions: int = Field(3, ge=0, description="superseded versions of a partition that are kept")
-    max_rewrite_rows: int = Field(50_000_000, ge=0, description="the largest table that a widened column may rewrite")
+    schema_: str = Field(default="fraud", alias="schema", min_length=1)
+    archived_versions: int = Field(default=3, ge=0, description="superseded versions of a partition that are kept")
+    max_rewrite_rows: int = Field(
+        default=50_000_000, ge=0, description="the largest table that a widened column may rewrite"
+    )
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -211,8 +222,8 @@ class StorageSettings(Section):
 class ReportSettings(Section):
     """Pictures and numbers."""
 
-    pictures: bool = Field(True, description="static pictures in the metadata; they need Chrome or Chromium")
-    history_days: int = Field(90, ge=1)
+    pictures: bool = Field(default=True, description="static pictures in the metadata; they need Chrome or Chromium")
+    history_days: int = Field(default=90, ge=1)
 
 
 class Settings(BaseSettings):
@@ -222,16 +233,24 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
     )
 
-    home: Path = Field(Path(".fraud_assets"), description="the folder of everything local")
-    database_url: PostgresqlUrl | None = Field(None, description="the data's PostgreSQL; unset means embedded")
-    dagster_database_url: PostgresqlUrl | None = Field(None, description="Dagster's own; unset means the same server")
-    signing_key: SecretStr | None = Field(None, description="signs stored models; unset means a key kept in home")
-    pseudonym_key: SecretStr | None = Field(None, description="pseudonymises sensitive columns; unset means as above")
+    home: Path = Field(default=Path(".fraud_assets"), description="the folder of everything local")
+    database_url: PostgresqlUrl | None = Field(default=None, description="the data's PostgreSQL; unset means embedded")
+    dagster_database_url: PostgresqlUrl | None = Field(
+        default=None, description="Dagster's own; unset means the same server"
+    )
+    signing_key: SecretStr | None = Field(
+        default=None, description="signs stored models; unset means a key kept in home"
+    )
+    pseudonym_key: SecretStr | None = Field(
+        default=None, description="pseudonymises sensitive columns; unset means as above"
+    )
     timezone: TimezoneName = "UTC"
-    start_date: date | None = Field(None, description="the first day there is; unset means what the source suggests")
-    label_delay_days: int = Field(7, ge=0, le=365)
-    training_days: int = Field(28, ge=1, le=730)
-    validation_days: int = Field(14, ge=0, le=365)
+    start_date: date | None = Field(
+        default=None, description="the first day there is; unset means what the source suggests"
+    )
+    label_delay_days: int = Field(default=7, ge=0, le=365)
+    training_days: int = Field(default=28, ge=1, le=730)
+    validation_days: int = Field(default=14, ge=0, le=365)
     executor: Executor = Executor.IN_PROCESS
     source: SourceSettings = SimulatedSource()
     labels: LabelSettings = LabelColumn()

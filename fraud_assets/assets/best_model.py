@@ -67,7 +67,7 @@ def best_model_asset(plan: Plan) -> dg.AssetsDefinition:
             "average precision over time": metric_history(
                 evaluation_table.rename(columns={"candidate": "model"}), days=history_days
             ),
-            "decision": model_comparison(today.rename(columns={"candidate": "model"})),
+            "candidates compared": model_comparison(today.rename(columns={"candidate": "model"})),
         }
         return dg.Output(best, metadata=_metadata(best, today) | pictures.metadata(context.log, figures))
 
@@ -75,7 +75,7 @@ def best_model_asset(plan: Plan) -> dg.AssetsDefinition:
 
 
 def decide(plan: Plan, day: str, today: pd.DataFrame) -> Decision:
-    """The recipe with the highest average precision on the day's validation. Raises `LearningError` if none is sound."""
+    """The recipe with the highest average precision on the day's validation. Raises `LearningError`."""
     winner = choose_winner(today)
     others = today[(today["candidate"] != winner) & today["candidate"].isin(CANDIDATES)]
     others = others.dropna(subset=["average_precision"]).sort_values("average_precision", ascending=False)

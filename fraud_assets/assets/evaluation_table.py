@@ -83,9 +83,7 @@ def evaluation_table_asset(plan: Plan) -> dg.AssetsDefinition:
             table = evaluation(plan, context.partition_key, candidates, rows, scores)
             winner = choose_winner(table)
         except LearningError as error:
-            raise dg.Failure(
-                f"No evaluation for {context.partition_key}: {error}", allow_retries=False
-            ) from error
+            raise dg.Failure(f"No evaluation for {context.partition_key}: {error}", allow_retries=False) from error
         figures = _figures(rows, scores, table, winner)
         yield dg.Output(table, metadata=_numbers(table, winner) | pictures.metadata(context.log, figures))
         day = context.partition_key
@@ -136,7 +134,7 @@ def evaluation(
             }
         )
     table = pd.DataFrame(records)
-    numbers = {name: "float64" for name in (*METRICS, "threshold", "fit_seconds")}
+    numbers = dict.fromkeys((*METRICS, "threshold", "fit_seconds"), "float64")
     return table.astype({**numbers, "failure": "str"})
 
 
@@ -157,9 +155,7 @@ def _numbers(table: pd.DataFrame, winner: str) -> dict[str, Any]:
                 numbers[f"{record['candidate']}/{metric}"] = float(value)
     shown = ("candidate", *NUMBERS)
     schema = dg.TableSchema([dg.TableColumn(name, "string" if name == "candidate" else "float") for name in shown])
-    records = [
-        dg.TableRecord({name: _shown(record[name]) for name in shown}) for record in table.to_dict("records")
-    ]
+    records = [dg.TableRecord({name: _shown(record[name]) for name in shown}) for record in table.to_dict("records")]
     return numbers | {"evaluation": dg.MetadataValue.table(records, schema)}
 
 
@@ -177,7 +173,8 @@ def _figures(rows: pd.DataFrame, scores: Mapping[str, Any], table: pd.DataFrame,
             if np.isfinite(values).all()
         ]
     )
-    thresholds = table.set_index("candidate")["threshold"].dropna().to_dict()
+    known = table.dropna(subset=["threshold"])
+    thresholds = {str(name): float(value) for name, value in zip(known["candidate"], known["threshold"], strict=True)}
     return {
         "precision and recall": precision_recall(labelled, thresholds),
         "ROC": roc(labelled, thresholds),

@@ -1,7 +1,8 @@
 """The labels that became known on a day, from a feed of their own or from the label column of earlier batches."""
 
+from collections.abc import Callable
 from datetime import date
-from typing import Any
+from typing import TypeAlias
 
 import dagster as dg
 import pyarrow as pa
@@ -9,6 +10,8 @@ import pyarrow as pa
 from fraud_assets.assets.plan import OWNERS, RETRIES, TABLES, Plan, code_version
 from fraud_assets.settings import LabelFiles
 from fraud_assets.sources import LabelFeed, SourceError, SourceNotReady, labels_of_batches
+
+Compute: TypeAlias = Callable[..., dict[str, pa.Table]]
 
 _COMMENTS = {
     "label": "1 fraud, 0 genuine",
@@ -19,49 +22,44 @@ _COMMENTS = {
 
 def labels_asset(plan: Plan) -> dg.AssetsDefinition:
     """`labels`, from whichever of the two the settings name."""
-    return _from_feed(plan, plan.settings.labels) if isinstance(plan.settings.labels, LabelFiles) else _of_batches(plan)
+    feed = plan.settings.labels
+    if isinstance(feed, LabelFiles):
+        compute, ins = _from_feed(plan, feed)
+    else:
+        compute, ins = _of_batches(plan)
+    asset = dg.asset(
+        name="labels",
+        ins=ins,
+        partitions_def=plan.partitions,
+        io_manager_key=TABLES,
+        description="One row is one label that became known that day.",
+        kinds={"postgres", "table"},
+        owners=list(OWNERS),
+        group_name="batches",
+        code_version=code_version("1", feed.model_dump(mode="json"), plan.windows.label_delay_days),
+        metadata={"column_comments": _COMMENTS},
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        retry_policy=RETRIES,
+    )
+    return asset(compute)
 
 
-def _shared(plan: Plan) -> dict[str, Any]:
-    return {
-        "partitions_def": plan.partitions,
-        "io_manager_key": TABLES,
-        "description": "One row is one label that became known that day.",
-        "kinds": {"postgres", "table"},
-        "owners": list(OWNERS),
-        "group_name": "batches",
-        "code_version": code_version("1", plan.settings.labels.model_dump(mode="json"), plan.windows.label_delay_days),
-        "metadata": {"column_comments": _COMMENTS},
-        "backfill_policy": dg.BackfillPolicy.single_run(),
-        "retry_policy": RETRIES,
-    }
-
-
-def _of_batches(plan: Plan) -> dg.AssetsDefinition:
+def _of_batches(plan: Plan) -> tuple[Compute, dict[str, dg.AssetIn]]:
     delay = plan.windows.label_delay_days
     # With daylight saving, `delay` days of 24 hours may begin an hour into a neighbouring day.
     window = [-delay - 1, min(0, 1 - delay)]
+    columns = ["transaction_id", "transaction_time", "label"]
 
-    @dg.asset(
-        name="labels",
-        ins={
-            "raw_batch": dg.AssetIn(
-                metadata={"window": window, "columns": ["transaction_id", "transaction_time", "label"]}
-            )
-        },
-        **_shared(plan),
-    )
     def labels(context: dg.AssetExecutionContext, raw_batch: pa.Table) -> dict[str, pa.Table]:
         return {
             key: labels_of_batches(raw_batch, plan.settings.label_delay, plan.start(key), plan.end(key))
             for key in context.partition_keys
         }
 
-    return labels
+    return labels, {"raw_batch": dg.AssetIn(metadata={"window": window, "columns": columns})}
 
 
-def _from_feed(plan: Plan, feed_settings: LabelFiles) -> dg.AssetsDefinition:
-    @dg.asset(name="labels", **_shared(plan))
+def _from_feed(plan: Plan, feed_settings: LabelFiles) -> tuple[Compute, dict[str, dg.AssetIn]]:
     def labels(context: dg.AssetExecutionContext) -> dict[str, pa.Table]:
         feed = LabelFeed(
             feed_settings,
@@ -76,4 +74,4 @@ def _from_feed(plan: Plan, feed_settings: LabelFiles) -> dg.AssetsDefinition:
         except SourceError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
 
-    return labels
+    return labels, {}

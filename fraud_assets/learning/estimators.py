@@ -1,4 +1,4 @@
-"""Small scikit-learn estimators of our own: sampling with corrected probabilities, Platt scaling, capped neighbours.
+"""Small scikit-learn estimators of our own: sampling with corrected probabilities, Platt scaling, and two guards.
 
 What lives here: cloneable estimators on numeric matrices. What does not: which of them a family uses (families.py).
 """
@@ -7,10 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, TransformerMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 
 # Fewer genuine rows than this say too little about what is usual, however few the frauds are.
@@ -94,9 +94,10 @@ class PlattScaledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 clone(self.classifier), method="sigmoid", cv=StratifiedKFold(folds), ensemble=False
             )
         else:
-            # A frozen classifier is not refitted, so the folds only gather its decisions: any that cover all rows do.
+            # A frozen classifier is not refitted; the one "fold" gathers its decisions on all rows.
             fitted = FrozenEstimator(clone(self.classifier).fit(X, y))
-            scaled = CalibratedClassifierCV(fitted, method="sigmoid", cv=KFold(2), ensemble=False)
+            everything = np.arange(len(y))
+            scaled = CalibratedClassifierCV(fitted, method="sigmoid", cv=[(everything, everything)], ensemble=False)
         self.classifier_ = scaled.fit(X, y)
         self.classes_ = np.array([0, 1])
         return self
@@ -107,6 +108,17 @@ class PlattScaledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def predict(self, X: NDArray[Any]) -> NDArray[np.int64]:
         return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
+
+
+class EmptyColumnFiller(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Turns columns that are missing throughout the fitted rows into zeros: histogram boosting cannot bin them."""
+
+    def fit(self, X: NDArray[Any], y: NDArray[Any] | None = None) -> Self:
+        self.empty_ = np.isnan(X).all(axis=0)
+        return self
+
+    def transform(self, X: NDArray[Any]) -> NDArray[Any]:
+        return np.where(self.empty_, 0.0, X) if self.empty_.any() else X
 
 
 class CappedNeighborsClassifier(KNeighborsClassifier):  # type: ignore[misc]

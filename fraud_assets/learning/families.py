@@ -20,6 +20,7 @@ from sklearn.svm import SVC
 from fraud_assets.learning.errors import LearningError
 from fraud_assets.learning.estimators import (
     CappedNeighborsClassifier,
+    EmptyColumnFiller,
     PlattScaledClassifier,
     UnderSampledClassifier,
 )
@@ -110,16 +111,15 @@ def _scaled(layout: Layout) -> ColumnTransformer:
     )
 
 
-def _ordinal(layout: Layout) -> ColumnTransformer:
+def _ordinal(layout: Layout) -> Pipeline:
     categories = OrdinalEncoder(
         handle_unknown="use_encoded_value",
         unknown_value=np.nan,
         min_frequency=RARE_CATEGORY_SHARE,
         max_categories=MOST_CATEGORIES,
     )
-    return ColumnTransformer(
-        [("numeric", "passthrough", list(layout.numeric)), ("categorical", categories, list(layout.categorical))]
-    )
+    columns = [("numeric", "passthrough", list(layout.numeric)), ("categorical", categories, list(layout.categorical))]
+    return make_pipeline(ColumnTransformer(columns), EmptyColumnFiller())
 
 
 def _logistic_regression(parameters: Mapping[str, Any], layout: Layout, seed: int) -> Pipeline:

@@ -65,7 +65,7 @@ class ColumnEncoder:
 
     @staticmethod
     def _codes(values: pd.Series, categories: tuple[str, ...]) -> FloatArray:
-        codes = pd.Categorical(values.astype("str"), categories=list(categories)).codes.astype("float64")
+        codes = pd.Index(categories, dtype="str").get_indexer(pd.Index(values.astype("str"))).astype("float64")
         codes[codes < 0] = len(categories)  # a category that the training rows do not have is unknown, not missing
         codes[values.isna().to_numpy()] = np.nan
         return codes

@@ -5,9 +5,17 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+TABLE_WIDTH = 130
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False)
+
+
+def print_table(table: Table) -> None:
+    """A table in its full width, also where that is more than the terminal's or a pipe's."""
+    Console(highlight=False, width=max(out.width, TABLE_WIDTH), soft_wrap=True).print(table)
 
 
 class Steps:

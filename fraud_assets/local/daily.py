@@ -3,11 +3,13 @@
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import pandas as pd
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from fraud_assets.assets.evaluation_table import NUMBERS
 from fraud_assets.assets.plan import Plan
-from fraud_assets.local.console import out
+from fraud_assets.local.console import out, print_table
 from fraud_assets.local.database import Workplace
 from fraud_assets.local.errors import Refusal
 from fraud_assets.local.history import missing_batches, missing_features, missing_labels
@@ -16,6 +18,20 @@ from fraud_assets.partitions import Window
 from fraud_assets.postgres import partition_versions
 from fraud_assets.postgres.frames import to_pandas
 from fraud_assets.postgres.reading import Selection, load
+
+HEADINGS = {
+    "average_precision": "avg. prec.",
+    "roc_auc": "ROC AUC",
+    "precision_at_k": "prec.@k",
+    "recall_at_k": "recall@k",
+    "card_precision_at_100": "CP@100",
+    "recall": "recall",
+    "precision": "precision",
+    "f1": "F1",
+    "accuracy": "accuracy",
+    "brier_score": "Brier",
+    "fit_seconds": "fit s",
+}
 
 
 def code_location() -> tuple[Any, Plan]:
@@ -75,26 +91,31 @@ def print_day(workplace: Workplace, day: date) -> None:
     postgres = workplace.postgres()
     key = day.isoformat()
     table = to_pandas(load(postgres, "evaluation_table", [key], Selection(), frozenset([key])).reader.read_all())
-    shown = Table(title=f"Evaluation of {key}, on the validation days", title_justify="left")
-    shown.add_column("candidate")
-    for metric in NUMBERS:
-        shown.add_column(metric.replace("_", " "), justify="right")
-    for record in table.to_dict("records"):
-        shown.add_row(record["candidate"], *(_number(record[metric]) for metric in NUMBERS))
-    out.print(shown)
+    print_evaluation(table, key)
     for name, reason in table.dropna(subset=["failure"]).set_index("candidate")["failure"].items():
         out.print(f"{name} failed: {reason}", markup=False)
     best = partition_versions(postgres, "best_model", key)[0]
     out.print(f"[bold]Best model of {key}[/]: {best.facts['decision']}")
     schema = workplace.settings.storage.schema_
     out.print("\nLook at the rows:")
-    out.print(f"  {workplace.psql()} -c 'SELECT * FROM {schema}.evaluation_table'", markup=False)
+    out.print(f"  {workplace.psql()} -c 'TABLE {schema}.evaluation_table'", markup=False)
     out.print("Next:")
     out.print("  fraud-assets up                        the UI: lineage, charts, schedule, backfills")
     out.print(f"  fraud-assets models show --date {key}")
     out.print(f"  fraud-assets export scored_batch --date {key} --output scores.csv")
     if workplace.is_embedded:
         out.print("  fraud-assets stop                      the embedded PostgreSQL keeps running until then")
+
+
+def print_evaluation(table: pd.DataFrame, day: str) -> None:
+    """The candidates and baselines of a day, each with its metrics."""
+    shown = Table(title=f"Evaluation of {day}, on the validation days", title_justify="left", box=SIMPLE_HEAD)
+    shown.add_column("candidate", no_wrap=True)
+    for metric in NUMBERS:
+        shown.add_column(HEADINGS[metric], justify="right", no_wrap=True)
+    for record in table.to_dict("records"):
+        shown.add_row(record["candidate"], *(_number(record[metric]) for metric in NUMBERS))
+    print_table(shown)
 
 
 def _number(value: float | None) -> str:

@@ -48,7 +48,7 @@ class Workplace:
         return self.settings.signing_key.get_secret_value().encode()
 
     def psql(self) -> str:
-        """A command that opens the database; the embedded one's password comes from a file that only its owner reads."""
+        """A command that opens the database; the embedded one's password comes from a file for its owner only."""
         parts = urlsplit(self.database_url)
         address = f"-h {parts.hostname} -p {parts.port or 5432} -U {parts.username} -d {parts.path.lstrip('/')}"
         if not self.is_embedded:

@@ -29,7 +29,9 @@ class Advice(Exception):
 
 def examine() -> bool:
     """Print settings and findings; returns whether everything that is needed works."""
-    out.print(f"fraud-assets {version('fraud-assets')}, Dagster {version('dagster')}, Python {platform.python_version()}")
+    out.print(
+        f"fraud-assets {version('fraud-assets')}, Dagster {version('dagster')}, Python {platform.python_version()}"
+    )
     try:
         settings = load_settings()
     except SettingsError as error:
@@ -40,7 +42,8 @@ def examine() -> bool:
     for name, value in shown_settings(settings):
         out.print(f"  {name} = {value}", markup=False)
     out.print("\nWhat works:")
-    return all([_report(name, check, settings) for name, check in CHECKS.items()])
+    findings = [_report(name, check, settings) for name, check in CHECKS.items()]
+    return all(findings)
 
 
 def shown_settings(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, str]]:

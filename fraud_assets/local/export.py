@@ -34,7 +34,7 @@ def check_output(output: Path) -> None:
 
 
 def write_rows(output: Path, reader: pa.RecordBatchReader) -> int:
-    """Write rows to a file as they come and return their number; a failure leaves no file, and the old one as it was."""
+    """Write rows to a file as they come and return their number; a failure leaves the file as it was."""
     rows = 0
     with whole_file(output) as draft, _writer(output, draft, reader.schema) as write:
         for batch in reader:

@@ -8,6 +8,7 @@ from fraud_assets.local.runs import Days
 from fraud_assets.partitions import Window, shifted
 from fraud_assets.postgres import PostgresResource
 
+
 def missing_batches(plan: Plan, postgres: PostgresResource, day: str, reach: Window) -> list[Days]:
     """The days before `day` whose transactions the features of `reach` need, and storage does not have."""
     return _missing(plan, postgres, ("raw_batch", "rejected_rows"), day, _with_history(plan, reach), plan.has_batch)

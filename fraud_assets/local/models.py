@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from fraud_assets.local.console import out
+from fraud_assets.local.console import out, print_table
 from fraud_assets.local.database import Workplace
 from fraud_assets.local.errors import Refusal
 from fraud_assets.local.whole_file import whole_file
@@ -28,7 +29,9 @@ def stored_models(workplace: Workplace) -> list[Version]:
 
 
 def print_models(workplace: Workplace) -> None:
-    table = Table("day", "winner", "average precision", "trained until", "rows", "version", "stored at")
+    table = Table(
+        "day", "winner", "average precision", "trained until", "rows", "version", "stored at", box=SIMPLE_HEAD
+    )
     for version in stored_models(workplace):
         facts = version.facts
         table.add_row(
@@ -40,14 +43,12 @@ def print_models(workplace: Workplace) -> None:
             str(version.version),
             version.created_at.isoformat(timespec="seconds"),
         )
-    out.print(table)
+    print_table(table)
 
 
 def print_model(workplace: Workplace, day: str) -> None:
     with workplace.postgres().connect() as connection:
-        version, best = load_model(
-            connection, BEST_MODEL, day, signing_key=workplace.signing_key, libraries=LIBRARIES
-        )
+        version, best = load_model(connection, BEST_MODEL, day, signing_key=workplace.signing_key, libraries=LIBRARIES)
     shown = best.facts() | {
         "version": version.version,
         "content_hash": version.content_hash,
@@ -65,9 +66,7 @@ def export_model(workplace: Workplace, day: str, output: Path) -> int:
     """Write a model's bytes, once their signature has been checked; returns how many."""
     with workplace.postgres().connect() as connection:
         version = find_version(connection, BEST_MODEL, day)
-        payload, _ = verified_payload(
-            connection, version, signing_key=workplace.signing_key, libraries=LIBRARIES
-        )
+        payload, _ = verified_payload(connection, version, signing_key=workplace.signing_key, libraries=LIBRARIES)
     with whole_file(output) as draft:
         draft.write_bytes(payload)
     return len(payload)

@@ -69,9 +69,7 @@ def score_file(workplace: Workplace, path: Path, model_date: date | None, output
 def _model(workplace: Workplace, model_date: date | None) -> tuple[str, BestModel]:
     chosen = model_date.isoformat() if model_date else stored_models(workplace)[-1].partition_key
     with workplace.postgres().connect() as connection:
-        _, best = load_model(
-            connection, BEST_MODEL, chosen, signing_key=workplace.signing_key, libraries=LIBRARIES
-        )
+        _, best = load_model(connection, BEST_MODEL, chosen, signing_key=workplace.signing_key, libraries=LIBRARIES)
     return chosen, best
 
 

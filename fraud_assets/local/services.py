@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,8 +66,9 @@ def serve(workplace: Workplace, host: str, port: int | None) -> None:
         if workplace.is_embedded:
             stop_database(workplace.settings.home)
     if ended_by:
-        raise Refusal(f"{ended_by[0].name} ended by itself; its last words ({ended_by[0].log}):\n"
-                      f"{ended_by[0].last_words()}")
+        raise Refusal(
+            f"{ended_by[0].name} ended by itself; its last words ({ended_by[0].log}):\n{ended_by[0].last_words()}"
+        )
     out.print("Everything is stopped.")
 
 
@@ -152,7 +153,7 @@ def _start(name: str, command: list[str], log: Path) -> Service:
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509
+            preexec_fn=_die_with_parent,
         )
     return Service(name, process, log)
 
@@ -190,7 +191,9 @@ def _wait_until_ready(url: str, services: list[Service], over: threading.Event) 
                 steps.advance("Dagster is ready")
                 return
             if time.monotonic() > deadline:
-                raise Refusal(f"Dagster was not ready after {READY_SECONDS:.0f} s; see the logs in {services[0].log.parent}.")
+                raise Refusal(
+                    f"Dagster was not ready after {READY_SECONDS:.0f} s; see the logs in {services[0].log.parent}."
+                )
             over.wait(0.2)
 
 
@@ -220,17 +223,13 @@ def _end(services: list[Service]) -> None:
         _signal_group(service, signal.SIGTERM)
     deadline = time.monotonic() + GRACE_SECONDS
     for service in reversed(services):
-        try:
+        with suppress(subprocess.TimeoutExpired):
             service.process.wait(max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            pass
     for service in services:
         _signal_group(service, signal.SIGKILL)
         service.process.wait()
 
 
 def _signal_group(service: Service, number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(service.process.pid, number)
-    except ProcessLookupError:
-        pass

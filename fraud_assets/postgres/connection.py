@@ -25,8 +25,8 @@ class PostgresResource(dg.ConfigurableResource[Any]):
     """
 
     url: str = Field(description="postgresql://user:password@host:port/database; use dg.EnvVar")
-    schema_: str | None = Field(None, description="the schema of tables that name none themselves")
-    connect_timeout_seconds: int = Field(10, ge=1)
+    schema_: str | None = Field(default=None, description="the schema of tables that name none themselves")
+    connect_timeout_seconds: int = Field(default=10, ge=1)
 
     @property
     def place(self) -> str:

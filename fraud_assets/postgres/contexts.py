@@ -72,9 +72,7 @@ def origins(context: dg.OutputContext, partition_keys: Sequence[str]) -> dict[st
     if context.has_asset_partitions and len(partition_keys) > 1:
         ordered = _positions(context.asset_partitions_def, context.step_context.instance)
     code_version = context.asset_spec.code_version
-    return {
-        key: Origin(context.run_id, code_version, seen_from(seen, key, ordered)) for key in partition_keys
-    }
+    return {key: Origin(context.run_id, code_version, seen_from(seen, key, ordered)) for key in partition_keys}
 
 
 def facts(context: dg.OutputContext, partition_key: str) -> tuple[tuple[str, Any], ...]:

@@ -126,7 +126,10 @@ def _castable(stored: pa.DataType, wanted: pa.DataType) -> bool:
         return bool(pat.is_floating(wanted) and stored.bit_width <= wanted.bit_width)
     if pat.is_decimal(wanted) or pat.is_uint64(wanted):
         return isinstance(stored, pa.BaseExtensionType)
-    return pat.is_temporal(stored) == pat.is_temporal(wanted) and pat.is_nested(stored) == pat.is_nested(wanted)
+    is_alike: bool = pat.is_temporal(stored) == pat.is_temporal(wanted) and pat.is_nested(stored) == pat.is_nested(
+        wanted
+    )
+    return is_alike
 
 
 def as_remembered(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -181,9 +181,7 @@ def register_table(
 
 
 def next_version_id(connection: Connection[Any]) -> int:
-    row = connection.execute(
-        "SELECT nextval(pg_get_serial_sequence('dagster_io.versions', 'version_id'))"
-    ).fetchone()
+    row = connection.execute("SELECT nextval(pg_get_serial_sequence('dagster_io.versions', 'version_id'))").fetchone()
     assert row is not None
     return int(row[0])
 

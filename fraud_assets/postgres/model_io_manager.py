@@ -23,7 +23,7 @@ from fraud_assets.postgres.models import load_model, store_model
 from fraud_assets.postgres.table_io_manager import as_failures
 
 
-class PostgresModelIOManager(dg.ConfigurableIOManager[Any]):
+class PostgresModelIOManager(dg.ConfigurableIOManager):
     """Stores any picklable object as one version of a partition.
 
     Output metadata: `volatile` (attributes that measure the run, such as seconds: kept and signed beside the payload,
@@ -31,9 +31,11 @@ class PostgresModelIOManager(dg.ConfigurableIOManager[Any]):
     """
 
     postgres: dg.ResourceDependency[PostgresResource]
-    signing_key: str = Field("", description="signs what is stored, and checks what is loaded; use dg.EnvVar")
-    archived_versions: int = Field(3, ge=0)
-    pinned_libraries: list[str] = Field(["scikit-learn"], description="a stored model loads only under their versions")
+    signing_key: str = Field(default="", description="signs what is stored, and checks what is loaded; use dg.EnvVar")
+    archived_versions: int = Field(default=3, ge=0)
+    pinned_libraries: list[str] = Field(
+        default=["scikit-learn"], description="a stored model loads only under their versions"
+    )
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Store what the asset returned as the current version of each partition of the run."""
@@ -57,7 +59,7 @@ class PostgresModelIOManager(dg.ConfigurableIOManager[Any]):
                         keep=self.archived_versions,
                     )
                 hashes[key] = version.content_hash
-                metadata = {
+                metadata: dict[str, Any] = {
                     "bytes": version.byte_count,
                     "write_seconds": round(time.monotonic() - started, 3),
                     "version": version.version,

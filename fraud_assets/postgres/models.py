@@ -149,7 +149,8 @@ def _store(
 def _checked_key(signing_key: bytes, asset_key: str, partition_key: str) -> bytes:
     if not signing_key:
         raise ModelRefused(
-            f"The model {asset_key} of {partition_key} can neither be signed nor checked without a signing key; set one."
+            f"The model {asset_key} of {partition_key} can neither be signed nor checked without a signing key; "
+            "set one."
         )
     return signing_key
 

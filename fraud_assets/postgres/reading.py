@@ -152,4 +152,4 @@ def _condition(selection: Selection, position: int, form: sql.SQL) -> sql.Compos
         )
     first = position * len(selection.where_params)
     numbered = pieces[0] + "".join(f"${first + i + 1}{piece}" for i, piece in enumerate(pieces[1:]))
-    return form.format(sql.SQL(numbered))  # type: ignore[arg-type]
+    return form.format(sql.SQL(numbered))

@@ -44,8 +44,11 @@ def seen_from(seen: Iterable[SeenVersion], partition_key: str, ordered_keys: dic
     position = None if ordered_keys is None else ordered_keys.get(partition_key)
     for version in seen:
         theirs = None if ordered_keys is None else ordered_keys.get(version.partition_key)
-        if version.reach is None or position is None or theirs is None:
-            ids.append(version.version_id)
-        elif version.reach[0] <= theirs - position <= version.reach[1]:
+        if (
+            version.reach is None
+            or position is None
+            or theirs is None
+            or version.reach[0] <= theirs - position <= version.reach[1]
+        ):
             ids.append(version.version_id)
     return tuple(ids)

@@ -123,7 +123,7 @@ def _follow_parent(connection: Connection[Any], spec: TableSpec, child: _Child) 
     before = {column.name: column.type for column in child.columns}
     actions = []
     for column in now:
-        name, type_name = sql.Identifier(column.name), sql.SQL(column.type)  # type: ignore[arg-type]
+        name, type_name = sql.Identifier(column.name), sql.SQL(column.type)
         if column.name not in before:
             actions.append(sql.SQL("ADD COLUMN {} {}").format(name, type_name))
         elif before[column.name] != column.type:

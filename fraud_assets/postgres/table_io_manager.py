@@ -31,7 +31,7 @@ from fraud_assets.postgres.swap import replace_partition
 from fraud_assets.postgres.tables import StoredColumn, TableSpec, ensure_table, stored_columns
 
 
-class PostgresTableIOManager(dg.ConfigurableIOManager[Any]):
+class PostgresTableIOManager(dg.ConfigurableIOManager):
     """Stores pandas and Arrow frames as tables, and loads them as the annotation of the input asks.
 
     Output metadata: `schema`, `layout` ("partitions" or "rows"), `primary_key`, `indexes`, `column_types`,
@@ -40,9 +40,11 @@ class PostgresTableIOManager(dg.ConfigurableIOManager[Any]):
     """
 
     postgres: dg.ResourceDependency[PostgresResource]
-    schema_: str | None = Field(None, description="the schema of assets that name none themselves")
-    archived_versions: int = Field(3, ge=0, description="superseded versions of a partition that are kept")
-    max_rewrite_rows: int = Field(50_000_000, ge=0, description="the largest table that a widened column may rewrite")
+    schema_: str | None = Field(default=None, description="the schema of assets that name none themselves")
+    archived_versions: int = Field(default=3, ge=0, description="superseded versions of a partition that are kept")
+    max_rewrite_rows: int = Field(
+        default=50_000_000, ge=0, description="the largest table that a widened column may rewrite"
+    )
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Replace each partition of the run with what the asset returned for it."""
@@ -67,9 +69,7 @@ class PostgresTableIOManager(dg.ConfigurableIOManager[Any]):
             content = combined_hash({key: version.content_hash for key, version in stored.items()})
             context.step_context.set_data_version(context.asset_key, dg.DataVersion(content))
 
-    def _store(
-        self, spec: TableSpec, partition_key: str, frame: Incoming, origin: Origin
-    ) -> tuple[Version, list[str]]:
+    def _store(self, spec: TableSpec, partition_key: str, frame: Incoming, origin: Origin) -> tuple[Version, list[str]]:
         with self.postgres.connect() as connection:
             changes = ensure_table(connection, spec, frame.schema)
             store = replace_rows if spec.layout is Layout.ROWS else replace_partition

@@ -118,7 +118,7 @@ def _wanted_type(spec: TableSpec, arrow_field: pa.Field, existing: str | None) -
 
 
 def _create(connection: Connection[Any], spec: TableSpec, columns: Mapping[str, str]) -> None:
-    partitioning = sql.SQL("")
+    partitioning: sql.Composable = sql.SQL("")
     if spec.layout is Layout.PARTITIONS:
         partitioning = sql.SQL(" PARTITION BY LIST ({})").format(sql.Identifier(PARTITION_COLUMN))
     connection.execute(
@@ -149,7 +149,7 @@ def column_definitions(columns: Mapping[str, str], *, default_key: str | None) -
 
 def type_sql(type_name: str) -> sql.Composable:
     """A type's name as SQL. It comes from the catalogue or from the asset's author, never from data."""
-    return sql.SQL(type_name)  # type: ignore[arg-type]
+    return sql.SQL(type_name)
 
 
 def _comment(connection: Connection[Any], spec: TableSpec, columns: Mapping[str, str]) -> None:
@@ -160,9 +160,7 @@ def _comment(connection: Connection[Any], spec: TableSpec, columns: Mapping[str,
             connection.execute(statement.format(column, sql.Literal(comment)))
 
 
-def _adapt(
-    connection: Connection[Any], spec: TableSpec, existing: Mapping[str, str], schema: pa.Schema
-) -> list[str]:
+def _adapt(connection: Connection[Any], spec: TableSpec, existing: Mapping[str, str], schema: pa.Schema) -> list[str]:
     actions, changes = [], []
     for arrow_field in schema:
         name = arrow_field.name
@@ -188,11 +186,23 @@ def _fits(spec: TableSpec, arrow_field: pa.Field, before: str, wanted: str) -> b
     return holds(wanted, before)
 
 
+_SPELLED = {
+    "bool": "boolean",
+    "float4": "real",
+    "float8": "double precision",
+    "int": "integer",
+    "int2": "smallint",
+    "int4": "integer",
+    "int8": "bigint",
+    "timestamp": "timestamp without time zone",
+    "timestamptz": "timestamp with time zone",
+    "varchar": "character varying",
+}
+
+
 def _canonical(type_name: str) -> str:
-    spelled = {"int": "integer", "int4": "integer", "int8": "bigint", "int2": "smallint", "varchar": "character varying",
-               "float8": "double precision", "float4": "real", "bool": "boolean",
-               "timestamptz": "timestamp with time zone", "timestamp": "timestamp without time zone"}  # fmt: skip
-    return spelled.get(type_name.lower(), type_name)
+    """A type as `format_type` spells it, since that is what the catalogue is compared with."""
+    return _SPELLED.get(type_name.lower(), type_name)
 
 
 def _check_widening(connection: Connection[Any], spec: TableSpec, name: str, before: str, wanted: str) -> None:

@@ -9,7 +9,7 @@ class SourceError(Exception):
     """A file, table or day that cannot be used. Permanent: a retry finds the same."""
 
 
-class SourceNotReady(SourceError):  # noqa: N818 - says what happened
+class SourceNotReady(SourceError):
     """The day is not there yet, or its database does not answer: a retry may pass."""
 
 
@@ -24,7 +24,7 @@ class Content(Protocol):
     def fingerprint(self) -> str: ...
 
 
-class EveryRowRejected(SourceError):  # noqa: N818 - says what happened
+class EveryRowRejected(SourceError):
     """No row of the day is usable. Carries the content's fingerprint: it may be another day's file."""
 
     def __init__(self, message: str, day: date, origin: str, fingerprint: str) -> None:

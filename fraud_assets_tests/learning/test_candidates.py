@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -95,7 +96,8 @@ def test_the_same_rows_give_the_same_bytes_in_any_process_and_on_any_number_of_c
     candidates: dict[str, Candidate],
 ) -> None:
     command = [sys.executable, "-c", f"from {__name__} import digests; digests('2')"]
-    out = subprocess.run(command, capture_output=True, text=True, check=True)
+    here = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    out = subprocess.run(command, capture_output=True, text=True, check=True, env=here)
     assert json.loads(out.stdout) == timeless(candidates)
 
 
@@ -139,7 +141,9 @@ def test_the_scored_part_of_a_search_does_not_reach_the_fits_of_that_search() ->
 
 def test_unknown_missing_and_infinite_values_are_scored(candidates: dict[str, Candidate]) -> None:
     _, later = parts()
-    odd = later.head(3).assign(channel=["never seen", None, "web"], noise=[np.inf, np.nan, -np.inf])
+    odd = later.head(3).assign(
+        channel=pd.Series(["never seen", np.nan, "web"], dtype="str"), noise=[np.inf, np.nan, -np.inf]
+    )
     for scores in score_candidates(candidates, odd).values():
         assert np.isfinite(scores).all()
 
@@ -194,7 +198,7 @@ def test_an_unknown_family_is_named_with_those_there_are() -> None:
 def broken_regression(monkeypatch: pytest.MonkeyPatch) -> None:
     """A family whose only parameters scikit-learn itself refuses."""
     broken = Family(FAMILIES["logistic_regression"].build, ({"C": -1.0},))
-    monkeypatch.setitem(FAMILIES, "logistic_regression", broken)  # type: ignore[arg-type]
+    monkeypatch.setitem(FAMILIES, "logistic_regression", broken)
 
 
 @pytest.mark.usefixtures("broken_regression")
@@ -209,7 +213,7 @@ def test_a_family_that_fails_is_told_and_the_others_go_on() -> None:
 
 @pytest.mark.usefixtures("broken_regression")
 def test_all_families_failing_is_an_error() -> None:
-    with pytest.raises(LearningError, match="None of the 1 families could be fitted .*'C' parameter"):
+    with pytest.raises(LearningError, match=r"None of the 1 families could be fitted .*'C' parameter"):
         fit_candidates(parts()[0], ["logistic_regression"], NUMERIC_SPEC, BUDGET)
 
 

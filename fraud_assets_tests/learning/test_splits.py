@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fraud_assets.learning import LearningError, split_last_fifth
@@ -29,6 +29,7 @@ def daily(days: int, fraud_days: list[int]) -> tuple[pd.Series, np.ndarray]:
 
 
 @given(st.lists(st.integers(0, 8), min_size=2, max_size=40).filter(lambda seconds: len(set(seconds)) > 1))
+@settings(deadline=None)
 def test_all_rows_are_on_one_side_and_no_timestamp_on_both(seconds: list[int]) -> None:
     everything = rows(seconds)
     training, held_out = split_last_fifth(everything)

@@ -1,7 +1,7 @@
 """Sums and counts over moving windows are exact, wherever the history starts."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fraud_assets.learning.windows import GroupedEvents, active_at
@@ -16,6 +16,7 @@ def columns(rows: list[tuple[int, int, int]]) -> tuple[np.ndarray, np.ndarray, n
 
 
 @given(events, questions)
+@settings(deadline=None)
 def test_count_and_total_are_those_of_the_window(
     rows: list[tuple[int, int, int]], asked: list[tuple[int, int, int]]
 ) -> None:
@@ -28,6 +29,7 @@ def test_count_and_total_are_those_of_the_window(
 
 
 @given(events, questions)
+@settings(deadline=None)
 def test_active_intervals_contain_their_start_and_not_their_end(
     rows: list[tuple[int, int, int]], asked: list[tuple[int, int, int]]
 ) -> None:
