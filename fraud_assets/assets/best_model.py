@@ -7,7 +7,7 @@ import pandas as pd
 
 from fraud_assets.assets.candidate_models import CANDIDATES, PREFIX
 from fraud_assets.assets.pictures import Pictures
-from fraud_assets.assets.plan import BEST_MODEL_POOL, MODELS, OWNERS, RETRIES, Plan, code_version
+from fraud_assets.assets.plan import BEST_MODEL_POOL, GROUP, MODELS, OWNERS, RETRIES, Plan, code_version
 from fraud_assets.learning import (
     METRICS,
     BestModel,
@@ -40,7 +40,7 @@ def best_model_asset(plan: Plan) -> dg.AssetsDefinition:
         description="The model to use: the winning recipe refitted on the newest labelled days, and why it won.",
         kinds={"scikitlearn", "postgres"},
         owners=list(OWNERS),
-        group_name="models",
+        group_name=GROUP,
         code_version=code_version("1", vars(windows), plan.settings.learning.model_dump(mode="json")),
         metadata={"volatile": ["fit_seconds"]},
         pool=BEST_MODEL_POOL,

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from fraud_assets.assets.plan import MODELS, OWNERS, RETRIES, TRAINING_POOL, Plan, code_version
+from fraud_assets.assets.plan import GROUP, MODELS, OWNERS, RETRIES, TRAINING_POOL, Plan, code_version
 from fraud_assets.learning import (
     FAMILIES,
     Candidate,
@@ -43,7 +43,7 @@ def candidate_models_asset(plan: Plan) -> dg.AssetsDefinition:
                 description=f"The {family.replace('_', ' ')} of the day: tuned, fitted, with its search results.",
                 kinds={"scikitlearn", "postgres"},
                 owners=list(OWNERS),
-                group_name="models",
+                group_name=GROUP,
                 code_version=version,
                 metadata={"volatile": ["fit_seconds"]},
             )

@@ -3,7 +3,7 @@
 import dagster as dg
 import pandas as pd
 
-from fraud_assets.assets.plan import OWNERS, RETRIES, TABLES, Plan, code_version
+from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, Plan, code_version
 from fraud_assets.learning import compute_features
 
 
@@ -21,7 +21,7 @@ def cleaned_features_asset(plan: Plan) -> dg.AssetsDefinition:
         description="One row is one valid transaction with its features, and no label.",
         kinds={"postgres", "pandas"},
         owners=list(OWNERS),
-        group_name="features",
+        group_name=GROUP,
         code_version=code_version("1", plan.features.columns, plan.windows.label_delay_days, plan.settings.timezone),
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=RETRIES,

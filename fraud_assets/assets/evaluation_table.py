@@ -9,7 +9,7 @@ import pandas as pd
 
 from fraud_assets.assets.candidate_models import CANDIDATES, PREFIX
 from fraud_assets.assets.pictures import Pictures
-from fraud_assets.assets.plan import OWNERS, RETRIES, TABLES, Plan, StoredFacts, code_version
+from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, Plan, StoredFacts, code_version
 from fraud_assets.checks import (
     CHECK_SPECS,
     EVERY_FAMILY_FITTED,
@@ -62,7 +62,7 @@ def evaluation_table_asset(plan: Plan) -> dg.AssetsDefinition:
         description="One row is one candidate (or a naive baseline) with all its metrics on the validation days.",
         kinds={"postgres", "plotly"},
         owners=list(OWNERS),
-        group_name="models",
+        group_name=GROUP,
         code_version=code_version("1", vars(windows), plan.settings.learning.alerts_per_day),
         metadata={"layout": "rows", "volatile": ["fit_seconds"], "column_comments": _COMMENTS},
         check_specs=[CHECK_SPECS[HISTORY_IS_COMPLETE], CHECK_SPECS[EVERY_FAMILY_FITTED]],

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import dagster as dg
 import pyarrow as pa
 
-from fraud_assets.assets.plan import OWNERS, RETRIES, TABLES, Plan, code_version
+from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, Plan, code_version
 from fraud_assets.settings import LabelFiles
 from fraud_assets.sources import LabelFeed, SourceError, SourceNotReady, labels_of_batches
 
@@ -35,7 +35,7 @@ def labels_asset(plan: Plan) -> dg.AssetsDefinition:
         description="One row is one label that became known that day.",
         kinds={"postgres", "table"},
         owners=list(OWNERS),
-        group_name="batches",
+        group_name=GROUP,
         code_version=code_version("1", feed.model_dump(mode="json"), plan.windows.label_delay_days),
         metadata={"column_comments": _COMMENTS},
         backfill_policy=dg.BackfillPolicy.single_run(),

@@ -19,6 +19,8 @@ from fraud_assets.partitions import Windows, day_end, day_start, shifted
 from fraud_assets.settings import ColumnRoles, LabelFiles, Settings
 from fraud_assets.sources import LabelFeed, open_source
 
+GROUP = "card_fraud"
+"""One group for all: the lineage page folds several groups into boxes, and shows every asset of a single one."""
 OWNERS = ("team:fraud-analytics",)
 TABLES = "tables"
 MODELS = "models"

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from fraud_assets.assets.plan import OWNERS, RETRIES, TABLES, EachDay, Plan, StoredFacts, code_version
+from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, EachDay, Plan, StoredFacts, code_version
 from fraud_assets.checks import ALL_ROWS_ACCOUNTED_FOR, CHECK_SPECS, all_rows_accounted_for
 from fraud_assets.sources import (
     DayBatch,
@@ -35,7 +35,7 @@ def raw_batch_asset(plan: Plan) -> dg.AssetsDefinition:
         "io_manager_key": TABLES,
         "kinds": {"postgres", "table"},
         "owners": list(OWNERS),
-        "group_name": "batches",
+        "group_name": GROUP,
         "code_version": version,
     }
 

@@ -6,7 +6,7 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from fraud_assets.assets.plan import OWNERS, RETRIES, TABLES, Plan, code_version
+from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, Plan, code_version
 from fraud_assets.learning import BestModel, score
 
 _COMMENTS = {
@@ -26,7 +26,7 @@ def scored_batch_asset(plan: Plan) -> dg.AssetsDefinition:
         description="One row is one transaction of the day with its score, rank and alert flag.",
         kinds={"postgres", "scikitlearn"},
         owners=list(OWNERS),
-        group_name="scores",
+        group_name=GROUP,
         code_version=code_version("1", plan.settings.learning.alerts_per_day),
         metadata={"column_comments": _COMMENTS},
         retry_policy=RETRIES,

@@ -114,6 +114,8 @@ def score(input_: Path | None, date: date | None, model_date: date | None, outpu
     else:
         assert date is not None
         scored = score_day(workplace, date, model_date, output)
+    for reason, rows in scored.rejected.items():
+        err.print(f"{rows:,} rows were left out: {reason}.", markup=False)
     out.print(f"{scored.rows:,} transactions, scored by the best model of {scored.model_date}, are in {output}.")
 
 

@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-TABLE_WIDTH = 130
+TABLE_WIDTH = 120
 
 out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def print_table(table: Table) -> None:
@@ -27,6 +27,11 @@ class Steps:
 
     def advance(self, note: str = "") -> None:
         self._progress.update(self._task, advance=1, description=note or None)
+
+    def finish(self) -> None:
+        """Everything is done, whether or not each step was seen to end."""
+        task = next(task for task in self._progress.tasks if task.id == self._task)
+        self._progress.update(self._task, completed=task.total)
 
     def say(self, note: str) -> None:
         self._progress.update(self._task, description=note)

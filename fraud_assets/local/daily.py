@@ -20,18 +20,23 @@ from fraud_assets.postgres.frames import to_pandas
 from fraud_assets.postgres.reading import Selection, load
 
 HEADINGS = {
-    "average_precision": "avg. prec.",
-    "roc_auc": "ROC AUC",
-    "precision_at_k": "prec.@k",
-    "recall_at_k": "recall@k",
+    "average_precision": "AP",
+    "roc_auc": "AUC",
+    "precision_at_k": "P@k",
+    "recall_at_k": "R@k",
     "card_precision_at_100": "CP@100",
     "recall": "recall",
-    "precision": "precision",
+    "precision": "prec.",
     "f1": "F1",
-    "accuracy": "accuracy",
+    "accuracy": "acc.",
     "brier_score": "Brier",
     "fit_seconds": "fit s",
 }
+
+EXPLANATION = (
+    "AP average precision; P@k, R@k precision and recall of each day's alerts_per_day highest scores; "
+    "CP@100 card precision\nat 100; recall to accuracy at the threshold; fit s seconds of the fit on the whole window."
+)
 
 
 def code_location() -> tuple[Any, Plan]:
@@ -116,6 +121,7 @@ def print_evaluation(table: pd.DataFrame, day: str) -> None:
     for record in table.to_dict("records"):
         shown.add_row(record["candidate"], *(_number(record[metric]) for metric in NUMBERS))
     print_table(shown)
+    out.print(EXPLANATION)
 
 
 def _number(value: float | None) -> str:

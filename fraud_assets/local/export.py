@@ -11,6 +11,7 @@ from fraud_assets.local.database import Workplace
 from fraud_assets.local.errors import Refusal
 from fraud_assets.local.whole_file import whole_file
 from fraud_assets.postgres.reading import Selection, load
+from fraud_assets.postgres.tables import registered_spec
 
 Write = Callable[[pa.RecordBatch], object]
 
@@ -18,11 +19,16 @@ Write = Callable[[pa.RecordBatch], object]
 def export_table(workplace: Workplace, asset: str, day: str, output: Path) -> int:
     """Write a partition to a file and return its number of rows.
 
-    Raises `Refusal` for a file name that says no format, `PartitionMissing` for what is not stored.
+    Raises `Refusal` for a file name that says no format, and for what is not stored or no table.
     """
     check_output(output)
-    loaded = load(workplace.postgres(), asset, [day], Selection(), frozenset([day]))
-    return write_rows(output, loaded.reader)
+    postgres = workplace.postgres()
+    if day not in postgres.stored_row_counts(asset):
+        raise Refusal(f"There is no partition {day} of {asset}; fraud-assets run --date {day} makes all of that day.")
+    with postgres.connect() as connection:
+        if registered_spec(connection, asset) is None:
+            raise Refusal(f"{asset} is a model and no table; fraud-assets models export writes the best one.")
+    return write_rows(output, load(postgres, asset, [day], Selection()).reader)
 
 
 def check_output(output: Path) -> None:

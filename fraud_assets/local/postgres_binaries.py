@@ -102,7 +102,8 @@ def _on_system(account: Account) -> list[Binaries]:
 def _system_folders() -> Iterator[Path]:
     for name in os.environ.get("PATH", os.defpath).split(os.pathsep):
         program = Path(name) / "postgres"
-        if name and program.is_file():
+        # Ordinary users have folders in their PATH that they may not look into.
+        if name and os.access(program, os.X_OK):
             yield program.resolve().parent
     for pattern in SYSTEM_FOLDERS:
         for folder in Path("/").glob(pattern.lstrip("/")):

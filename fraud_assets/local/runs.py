@@ -58,7 +58,8 @@ def _execute(
     tags: dict[str, str] | None = None,
 ) -> None:
     run_id = make_new_run_id()
-    steps = len({node.name for node in job.nodes}) if asset_selection is None else len(asset_selection)
+    chosen = job if asset_selection is None else job.get_subset(asset_selection=set(asset_selection))
+    steps = len(list(chosen.nodes))
     with progress(title, steps) as bar, _following(instance, run_id, bar):
         result = job.execute_in_process(
             run_config=_QUIET,
@@ -69,6 +70,8 @@ def _execute(
             raise_on_error=False,
             tags={**(tags or {}), PROCESS_TAG: own_identity()},
         )
+        if result.success:
+            bar.finish()
     if not result.success:
         raise RunFailed("\n".join(_failures(result.all_events)) or f"{title} did not succeed.")
 

