@@ -4,8 +4,6 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from fraud_assets.assets.plan import Plan
-
 if TYPE_CHECKING:  # Dagster has no public names for what its own builders return
     from dagster._core.definitions.partitions.partitioned_schedule import UnresolvedPartitionedAssetScheduleDefinition
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -13,12 +11,11 @@ if TYPE_CHECKING:  # Dagster has no public names for what its own builders retur
 JOB = "daily_fraud_model"
 
 
-def daily_job(plan: Plan) -> "UnresolvedAssetJobDefinition":
+def daily_job() -> "UnresolvedAssetJobDefinition":
     """Every asset of one day."""
     return dg.define_asset_job(
         JOB,
         selection=dg.AssetSelection.all(),
-        partitions_def=plan.partitions,
         description="Every asset of one day, from its raw batch to its scores.",
     )
 

@@ -48,7 +48,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
     configuration of resources in its UI. `export_secrets` puts them there.
     """
     plan = build_plan(settings)
-    job = daily_job(plan)
+    job = daily_job()
     return dg.Definitions(
         assets=all_assets(plan),
         jobs=[job],

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -22,6 +23,10 @@ FAST = {
     "full_page_writes": "off",
     "autovacuum_naptime": "1h",
 }
+
+# A checkout may be read-only, and a test means the same on every machine: examples of earlier runs are not kept.
+hypothesis.settings.register_profile("fraud_assets", database=None)
+hypothesis.settings.load_profile("fraud_assets")
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """The model to use: the winning recipe, refitted on the newest labelled days."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -69,7 +70,7 @@ def best_model_asset(plan: Plan) -> dg.AssetsDefinition:
             ),
             "candidates compared": model_comparison(today.rename(columns={"candidate": "model"})),
         }
-        return dg.Output(best, metadata=_metadata(best, today) | pictures.metadata(context.log, figures))
+        return dg.Output(best, metadata=_metadata(best, today, pictures.metadata(context.log, figures)))
 
     return best_model
 
@@ -96,12 +97,13 @@ def decide(plan: Plan, day: str, today: pd.DataFrame) -> Decision:
     )
 
 
-def _metadata(best: BestModel, today: pd.DataFrame) -> dict[str, Any]:
+def _metadata(best: BestModel, today: pd.DataFrame, drawn: Mapping[str, Any]) -> dict[str, Any]:
     measured = today[today["candidate"] == best.decision.winner].iloc[0]
     numbers = {metric: float(measured[metric]) for metric in METRICS if pd.notna(measured[metric])}
     return {
         "winner": best.decision.winner,
         "decision": best.decision.reason,
+        **drawn,
         "parameters": dg.MetadataValue.json(dict(best.recipe.parameters)),
         "threshold": float(best.threshold),
         "trained_from": best.trained_from.isoformat(),

@@ -64,7 +64,7 @@ def candidate_models_asset(plan: Plan) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, cleaned_features: pd.DataFrame, labels: pd.DataFrame
     ) -> Iterator[dg.Output[Any]]:
         rows = training_rows(plan, context.partition_key, cleaned_features, labels)
-        wanted = [family for family in CANDIDATES if family in context.selected_output_names]
+        wanted = [family for family in CANDIDATES if dg.AssetKey([PREFIX, family]) in context.selected_asset_keys]
         try:
             fitted = fit_candidates(rows, wanted, plan.features, plan.budget, on_progress=context.log.info)
         except LearningError as error:

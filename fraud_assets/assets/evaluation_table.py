@@ -85,7 +85,8 @@ def evaluation_table_asset(plan: Plan) -> dg.AssetsDefinition:
         except LearningError as error:
             raise dg.Failure(f"No evaluation for {context.partition_key}: {error}", allow_retries=False) from error
         figures = _figures(rows, scores, table, winner)
-        yield dg.Output(table, metadata=_numbers(table, winner) | pictures.metadata(context.log, figures))
+        drawn = pictures.metadata(context.log, figures)
+        yield dg.Output(table, metadata={"winner": winner, **_table(table), **drawn, **_numbers(table, winner)})
         day = context.partition_key
         yield history_is_complete(_expected_days(plan, day), storage.stored_row_counts("cleaned_features").keys())
         yield every_family_fitted({n: c.failure for n, c in candidates.items() if c.failure is not None})
@@ -145,18 +146,21 @@ def _expected_days(plan: Plan, day: str) -> list[str]:
     return [shifted(day, offset).isoformat() for offset in offsets]
 
 
-def _numbers(table: pd.DataFrame, winner: str) -> dict[str, Any]:
-    """Each metric of each candidate as a number of its own: Dagster plots them over the partitions."""
-    numbers: dict[str, Any] = {"winner": winner}
-    for record in table.to_dict("records"):
-        for metric in NUMBERS:
-            value = record[metric]
-            if pd.notna(value):
-                numbers[f"{record['candidate']}/{metric}"] = float(value)
+def _numbers(table: pd.DataFrame, winner: str) -> dict[str, float]:
+    """Each metric as a number of its own, the winner's by its plain name: Dagster plots them over the partitions."""
+    numbers: dict[str, float] = {}
+    by_candidate = table.set_index("candidate")
+    for prefix, candidate in [("", winner), *((f"{name}/", name) for name in by_candidate.index)]:
+        measured = by_candidate.loc[candidate, list(NUMBERS)].dropna()
+        numbers |= {f"{prefix}{metric}": float(value) for metric, value in measured.items()}
+    return numbers
+
+
+def _table(table: pd.DataFrame) -> dict[str, dg.TableMetadataValue]:
     shown = ("candidate", *NUMBERS)
     schema = dg.TableSchema([dg.TableColumn(name, "string" if name == "candidate" else "float") for name in shown])
     records = [dg.TableRecord({name: _shown(record[name]) for name in shown}) for record in table.to_dict("records")]
-    return numbers | {"evaluation": dg.MetadataValue.table(records, schema)}
+    return {"evaluation": dg.MetadataValue.table(records, schema)}
 
 
 def _shown(value: Any) -> str | float | None:

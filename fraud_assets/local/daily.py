@@ -1,8 +1,8 @@
 """A day with the history that it needs, and what is to be seen of it afterwards."""
 
 from datetime import date, datetime, timedelta
-from typing import Any
 
+import dagster as dg
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -39,16 +39,17 @@ EXPLANATION = (
 )
 
 
-def code_location() -> tuple[Any, Plan]:
-    """The definitions of this process's settings, and their plan. Imported late: it loads Dagster and the settings."""
-    from fraud_assets import definitions
+def code_location(workplace: Workplace) -> tuple[dg.Definitions, Plan]:
+    """The definitions of the workplace's settings, and their plan."""
+    # Imported late: the module defines the code location of the whole process, and that needs a complete environment.
+    from fraud_assets.definitions import build_defs, build_plan
 
-    return definitions.defs, definitions.plan
+    return build_defs(workplace.settings), build_plan(workplace.settings)
 
 
 def run_with_history(workplace: Workplace, day: date) -> None:
     """Every asset of a day; before it, in single runs, the raw batches, labels and features that it lacks."""
-    defs, plan = code_location()
+    defs, plan = code_location(workplace)
     check_day(plan, day)
     with workplace.instance() as instance:
         end_abandoned_runs(instance)
@@ -56,7 +57,9 @@ def run_with_history(workplace: Workplace, day: date) -> None:
         run_day(defs, instance, day.isoformat())
 
 
-def bring_history(workplace: Workplace, defs: Any, plan: Plan, instance: Any, day: str, reach: Window) -> None:
+def bring_history(
+    workplace: Workplace, defs: dg.Definitions, plan: Plan, instance: dg.DagsterInstance, day: str, reach: Window
+) -> None:
     """What the days of `reach` before `day` lack, each contiguous range in one run."""
     postgres = workplace.postgres()
     for days in missing_batches(plan, postgres, day, reach):
@@ -67,7 +70,9 @@ def bring_history(workplace: Workplace, defs: Any, plan: Plan, instance: Any, da
         run_range(defs, instance, ["cleaned_features"], days)
 
 
-def bring_features(workplace: Workplace, defs: Any, plan: Plan, instance: Any, day: str) -> None:
+def bring_features(
+    workplace: Workplace, defs: dg.Definitions, plan: Plan, instance: dg.DagsterInstance, day: str
+) -> None:
     """The day's own features, where they are missing, with all that they need."""
     if day in workplace.postgres().stored_row_counts("cleaned_features"):
         return

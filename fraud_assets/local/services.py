@@ -48,7 +48,7 @@ class Service:
 def serve(workplace: Workplace, host: str, port: int | None) -> None:
     """Run until Ctrl-C or SIGTERM, or until one of the services ends by itself."""
     chosen = _choose_port(host, port)
-    code_location()  # a mistake in the settings is said here, and not in a log
+    code_location(workplace)  # a mistake in the settings is said here, and not in a log
     over = threading.Event()
     ended_by: list[Service] = []
     try:

@@ -64,7 +64,10 @@ def copy_in(
             digest.update(storable, encoded)
             copy.write(encoded)
             rows += batch.num_rows
-        copy.write(encoder.finish())
+        # The encoder holds rows back until it has a buffer full of them: the last ones come with the end.
+        encoded = encoder.finish()
+        digest.finish(encoded)
+        copy.write(encoded)
     return Copied(rows, digest.hexdigest())
 
 
@@ -83,6 +86,9 @@ class _Digest:
         if self._encoder is not None:
             encoded = self._encoder.write_batch(batch.select(self._names))
         self._sha256.update(encoded)
+
+    def finish(self, encoded: bytes) -> None:
+        self._sha256.update(encoded if self._encoder is None else self._encoder.finish())
 
     def hexdigest(self) -> str:
         return self._sha256.hexdigest()

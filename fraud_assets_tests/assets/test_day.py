@@ -1,0 +1,186 @@
+"""A whole day on the small simulation: what is there afterwards, and that it says where it came from."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pytest
+
+from fraud_assets.assets.candidate_models import CANDIDATES, training_rows
+from fraud_assets.assets.evaluation_table import validation_rows
+from fraud_assets.learning import METRICS
+from fraud_assets.local.embedded import EmbeddedServer
+from fraud_assets.partitions import shifted
+from fraud_assets_tests.small_world import ALL_ASSETS, DAY, World, fresh_database, small_settings, world
+
+
+@pytest.fixture(scope="module")
+def done(postgres_server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The world after one day was run."""
+    settings_home = tmp_path_factory.mktemp("home")
+    with fresh_database(postgres_server) as url, world(small_settings(url, settings_home)) as made:
+        made.run()
+        yield made
+
+
+def _days(first: int, last: int) -> list[str]:
+    return [shifted(DAY, offset).isoformat() for offset in range(first, last + 1)]
+
+
+def test_every_asset_has_one_current_version_of_the_day(done: World) -> None:
+    for asset in ALL_ASSETS:
+        statuses = [version.status for version in done.versions(asset)]
+        assert statuses.count("current") == 1, asset
+
+
+def test_every_row_of_the_batch_is_accepted_or_rejected(done: World) -> None:
+    accepted, rejected = done.table("raw_batch"), done.table("rejected_rows")
+    facts = done.versions("raw_batch")[0].facts
+    assert facts["rows_in"] == len(accepted) + len(rejected) == facts["accepted"] + facts["rejected"]
+    assert len(accepted) > 500
+
+
+def test_features_have_no_label_and_every_transaction_of_the_day(done: World) -> None:
+    raw, features = done.table("raw_batch"), done.table("cleaned_features")
+    assert "label" in raw
+    assert not [name for name in features if "label" in name]
+    assert set(features["transaction_id"]) == set(raw["transaction_id"])
+    assert list(features["transaction_time"]) == sorted(features["transaction_time"])
+
+
+def test_labels_are_those_that_became_known_that_day(done: World) -> None:
+    labels = done.table("labels")
+    assert len(labels) == len(done.table("raw_batch", _days(-2, -2)[0]))
+    assert labels["known_at"].dt.date.unique().tolist() == [date.fromisoformat(DAY)]
+    assert set(labels["label"].unique()) == {0, 1}
+
+
+def test_evaluation_has_every_metric_of_every_candidate_and_baseline(done: World) -> None:
+    table = done.table("evaluation_table")
+    assert list(table["candidate"]) == [*CANDIDATES, "baseline_amount", "baseline_constant"]
+    measured = table[table["candidate"].isin(CANDIDATES)]
+    assert measured[list(METRICS)].notna().all().all()
+    assert (measured["fit_seconds"] > 0).all()
+    assert table["average_precision"].between(0, 1).all()
+    assert set(table["day"]) == {DAY}
+
+
+def test_best_model_is_the_recipe_with_the_highest_average_precision(done: World) -> None:
+    table = done.table("evaluation_table").set_index("candidate")
+    best = done.model("best_model")
+    winner = table.loc[list(CANDIDATES), "average_precision"].idxmax()
+    assert best.decision.winner == winner
+    assert best.recipe == done.model(f"candidate_models/{winner}").recipe
+    assert f"{table.loc[winner, 'average_precision']:.4f}" in best.decision.reason
+
+
+def test_scores_rank_the_day_and_flag_its_highest(done: World) -> None:
+    scored = done.table("scored_batch").sort_values("rank")
+    assert len(scored) == len(done.table("raw_batch"))
+    assert scored["score"].is_monotonic_decreasing
+    assert scored["score"].between(0, 1).all()
+    assert list(scored["rank"]) == list(range(1, len(scored) + 1))
+    assert scored["is_alert"].tolist() == [True] * 10 + [False] * (len(scored) - 10)
+
+
+def test_scores_beat_chance_on_the_day_itself(done: World) -> None:
+    """Trained on the past, the model finds more of the day's fraud in its alerts than the fraud rate would."""
+    scored = done.table("scored_batch").merge(done.table("raw_batch")[["transaction_id", "label"]])
+    assert scored.loc[scored["is_alert"], "label"].mean() > 5 * scored["label"].mean()
+
+
+def test_training_and_validation_are_the_windows_of_the_design(done: World) -> None:
+    """d = 2, w = 8, v = 4: training [D-15, D-8], validation [D-5, D-2], refit [D-9, D-2]."""
+    candidate = done.model("candidate_models/gradient_boosting")
+    best = done.model("best_model")
+    assert [t.date().isoformat() for t in (candidate.trained_from, candidate.trained_until)] == [
+        _days(-15, -15)[0],
+        _days(-8, -8)[0],
+    ]
+    assert [t.date().isoformat() for t in (best.trained_from, best.trained_until)] == [
+        _days(-9, -9)[0],
+        _days(-2, -2)[0],
+    ]
+    assert (best.decision.validation_from, best.decision.validation_until) == (_days(-5, -5)[0], _days(-2, -2)[0])
+
+
+def test_no_model_is_scored_on_a_row_that_it_was_fitted_on(done: World) -> None:
+    """The rows of the fit and of the validation are rebuilt from storage, and share no transaction."""
+    windows = done.plan.windows
+    labels = _all(done, "labels", _days(-20, 0))
+    fitted = training_rows(done.plan, DAY, _all(done, "cleaned_features", _days(*windows.training)), labels)
+    measured = validation_rows(done.plan, DAY, _all(done, "cleaned_features", _days(*windows.validation)), labels)
+    assert len(fitted) > 1000
+    assert len(measured) > 1000
+    assert not set(fitted["transaction_id"]) & set(measured["transaction_id"])
+    for family in CANDIDATES:
+        candidate = done.model(f"candidate_models/{family}")
+        assert candidate.rows == len(fitted)
+        assert candidate.trained_until < measured["transaction_time"].min()
+    scored = done.table("scored_batch")
+    assert done.model("best_model").trained_until < scored["transaction_time"].min()
+
+
+def _all(done: World, asset: str, days: list[str]) -> pd.DataFrame:
+    return pd.concat([done.table(asset, day) for day in days], ignore_index=True)
+
+
+def test_the_ledger_records_exactly_what_a_version_was_made_from(done: World) -> None:
+    seen = done.rows(
+        "SELECT o.asset_key, u.asset_key, min(u.partition_key), max(u.partition_key), count(*) FROM dagster_io.seen"
+        " JOIN dagster_io.versions o USING (version_id)"
+        " JOIN dagster_io.versions u ON u.version_id = seen.upstream_version_id"
+        " WHERE o.partition_key = %s AND o.status = 'current' GROUP BY 1, 2",
+        DAY,
+    )
+    ranges = {(maker, upstream): (first, last, count) for maker, upstream, first, last, count in seen}
+    assert ranges["cleaned_features", "raw_batch"] == (_days(-32, -32)[0], DAY, 33)
+    assert ranges["candidate_models/random_forest", "cleaned_features"] == (_days(-15, -15)[0], _days(-8, -8)[0], 8)
+    assert ranges["evaluation_table", "cleaned_features"] == (_days(-5, -5)[0], _days(-2, -2)[0], 4)
+    assert ranges["best_model", "cleaned_features"] == (_days(-9, -9)[0], _days(-2, -2)[0], 8)
+    assert ranges["scored_batch", "best_model"] == (DAY, DAY, 1)
+
+
+def test_in_a_range_run_each_day_saw_its_own_window_only(done: World) -> None:
+    day = _days(-10, -10)[0]
+    seen = done.rows(
+        "SELECT min(u.partition_key), max(u.partition_key) FROM dagster_io.seen"
+        " JOIN dagster_io.versions o USING (version_id)"
+        " JOIN dagster_io.versions u ON u.version_id = seen.upstream_version_id"
+        " WHERE o.asset_key = 'cleaned_features' AND u.asset_key = 'raw_batch' AND o.partition_key = %s",
+        day,
+    )
+    assert seen == [((date.fromisoformat(day) - timedelta(days=32)).isoformat(), day)]
+
+
+def test_metrics_are_numbers_and_the_table_is_a_table_in_the_metadata(done: World) -> None:
+    event = done.instance.get_latest_materialization_event(dg.AssetKey("evaluation_table"))
+    assert event is not None
+    assert event.asset_materialization is not None
+    metadata = event.asset_materialization.metadata
+    table = done.table("evaluation_table").set_index("candidate")
+    for metric in METRICS:
+        stored = metadata[f"gradient_boosting/{metric}"].value
+        assert isinstance(stored, float)
+        assert np.isclose(stored, table.loc["gradient_boosting", metric])
+    assert metadata["average_precision"].value == table.loc[list(CANDIDATES), "average_precision"].max()
+    assert isinstance(metadata["evaluation"], dg.TableMetadataValue)
+
+
+def test_running_the_day_again_changes_no_content(done: World) -> None:
+    before, rows = done.hashes(), {a: done.versions(a)[0].row_count for a in ALL_ASSETS}
+    done.run()
+    assert done.hashes() == before
+    assert {a: done.versions(a)[0].row_count for a in ALL_ASSETS} == rows
+    for asset in ALL_ASSETS:
+        assert [v.status for v in done.versions(asset)] == ["current", "archived"], asset
+    counted = done.rows("SELECT count(*) FROM fraud.raw_batch WHERE partition_key = %s", DAY)
+    assert counted == [(rows["raw_batch"],)]
+
+
+def test_checks_say_that_all_is_well(done: World) -> None:
+    assert done.check("raw_batch", "all_rows_accounted_for").passed
+    assert done.check("evaluation_table", "history_is_complete").passed
+    assert done.check("evaluation_table", "every_family_fitted").passed
