@@ -5,11 +5,13 @@ What does not live here: frames, models and other material of single rooms.
 
 import os
 import shutil
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
+import pluggy
 import psycopg
 import pytest
 from psycopg import sql
@@ -28,6 +30,34 @@ FAST = {
 hypothesis.settings.register_profile("fraud_assets", database=None)
 hypothesis.settings.load_profile("fraud_assets")
 
+SHARED_DATA = "shared/data"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what only somebody else can run: root's tests, an ordinary user's, those of a Python open to both."""
+    is_root = os.geteuid() == 0
+    other = {"as_ordinary_user"} if is_root else {"as_root"}
+    if not _is_open(Path(sys.executable).resolve(), Path(pytest.__file__), Path(__file__).resolve()):
+        other.add("open_python")
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in other)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _is_open(*paths: Path) -> bool:
+    """Whether everybody may reach and read these files."""
+    folders = {folder for path in paths for folder in path.parents}
+    return all(folder.stat().st_mode & 0o001 for folder in folders)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """In CI nothing is skipped but what needs the shared data where that is missing: another skip is a failure."""
+    outcome: pluggy.Result[pytest.TestReport] = yield
+    report = outcome.get_result()
+    if report.skipped and "CI" in os.environ and SHARED_DATA not in str(report.longrepr):
+        report.outcome = "failed"
+
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -38,7 +68,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def _discard(home: Path) -> None:
+def discard(home: Path) -> None:
     """Stop the server of a home, and remove the data that root's homes have elsewhere."""
     place = home / "postgres"
     if place.is_dir():
@@ -54,7 +84,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedd
     try:
         yield ensure_running(home, FAST)
     finally:
-        _discard(home)
+        discard(home)
 
 
 @pytest.fixture
@@ -82,4 +112,4 @@ def new_home(tmp_path: Path) -> Iterator[Callable[[str | Path], Path]]:
 
     yield make
     for home in homes:
-        _discard(home)
+        discard(home)

@@ -9,8 +9,6 @@ import sys
 from types import BuiltinFunctionType, FunctionType
 from typing import Any, TypeVar
 
-import numpy as np
-
 T = TypeVar("T")
 
 
@@ -34,15 +32,6 @@ def canonical(fitted: T) -> T:
 class _Pickler(pickle.Pickler):
     def persistent_id(self, obj: Any) -> str | None:
         return obj if type(obj) is str else None
-
-    def reducer_override(self, obj: Any) -> Any:
-        """Records are written without what lies between their fields: a tree's nodes are padded with stale memory."""
-        if not isinstance(obj, np.ndarray) or obj.dtype.names is None:
-            return NotImplemented
-        clean = np.zeros(obj.shape, obj.dtype)
-        for name in obj.dtype.names:
-            clean[name] = obj[name]
-        return clean.__reduce__()
 
 
 class _Unpickler(pickle.Unpickler):

@@ -1,5 +1,6 @@
 """The command line. Each command parses, asks another module to do the work, and prints what came of it."""
 
+import logging
 import os
 import sys
 import traceback
@@ -13,6 +14,7 @@ import click
 
 from fraud_assets import __version__
 from fraud_assets.local.console import err, out
+from fraud_assets.local.errors import sentence
 
 
 def _day(context: click.Context, parameter: click.Parameter, value: str | None) -> date | None:
@@ -185,6 +187,8 @@ def main() -> None:
         # Warnings of the libraries below are for whoever changes this project, not for whoever runs it.
         warnings.simplefilter("ignore")
         os.environ.setdefault("PYTHONWARNINGS", "ignore")
+        # What libraries say to nobody in particular; a command has its own words for what goes wrong.
+        logging.getLogger().addHandler(logging.NullHandler())
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "true")
     try:
         cli.main(standalone_mode=False)
@@ -201,24 +205,12 @@ def main() -> None:
     except Exception as error:
         if is_debug:
             traceback.print_exc()
-        elif not _is_known(error):
-            err.print(f"[red]Error[/]: {type(error).__name__}: {error}", markup=True)
-            err.print("This is not an error that was foreseen; fraud-assets --debug shows where it comes from.")
             sys.exit(1)
+        said = sentence(error)
+        err.print("[red]Error[/]:", end=" ")
+        if said is None:
+            err.print(f"{type(error).__name__}: {error}", markup=False)
+            err.print("This is not an error that was foreseen; fraud-assets --debug shows where it comes from.")
         else:
-            err.print("[red]Error[/]:", end=" ")
-            err.print(str(error), markup=False)
+            err.print(said, markup=False)
         sys.exit(1)
-
-
-def _is_known(error: Exception) -> bool:
-    from fraud_assets.learning import LearningError
-    from fraud_assets.local.embedded import EmbeddedPostgresError
-    from fraud_assets.local.errors import Refusal
-    from fraud_assets.local.runs import RunFailed
-    from fraud_assets.postgres import PostgresStorageError
-    from fraud_assets.settings import SettingsError
-    from fraud_assets.sources import SourceError
-
-    known = (LearningError, EmbeddedPostgresError, RunFailed, PostgresStorageError, SettingsError, SourceError, Refusal)
-    return isinstance(error, known)

@@ -12,6 +12,7 @@ from dagster._core.utils import make_new_run_id
 
 from fraud_assets.automation import JOB
 from fraud_assets.local.console import Steps, progress
+from fraud_assets.local.errors import is_lost_database
 from fraud_assets.local.processes import is_alive, own_identity
 
 PROCESS_TAG = "fraud_assets/process"
@@ -101,11 +102,16 @@ def _following(instance: DagsterInstance, run_id: str, bar: Steps) -> Iterator[N
 
     def follow() -> None:
         cursor: str | None = None
-        while not over.wait(0.5):
-            page = instance.get_records_for_run(run_id, cursor=cursor)
-            cursor = page.cursor
-            for record in page.records:
-                _show(record.event_log_entry, bar)
+        try:
+            while not over.wait(0.5):
+                page = instance.get_records_for_run(run_id, cursor=cursor)
+                cursor = page.cursor
+                for record in page.records:
+                    _show(record.event_log_entry, bar)
+        except Exception as error:
+            # The run meets a lost database as well, and is the one to say so.
+            if not is_lost_database(error):
+                raise
 
     thread = threading.Thread(target=follow, name="run progress", daemon=True)
     thread.start()

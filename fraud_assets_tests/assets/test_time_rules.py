@@ -1,6 +1,5 @@
 """Nothing of a day may depend on what was not known by its end: the future is changed, and the outputs must not be."""
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -64,8 +63,8 @@ def _bring_the_future(made: World) -> None:
 @pytest.fixture(scope="module")
 def honest(
     postgres_server: EmbeddedServer, original: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, str]]:
-    yield _run(postgres_server, original, tmp_path_factory.mktemp("home"))[0]
+) -> dict[str, str]:
+    return _run(postgres_server, original, tmp_path_factory.mktemp("home"))[0]
 
 
 def _changed(original: Path, folder: Path, change: Any) -> Path:

@@ -84,7 +84,7 @@ def test_other_days_and_files(tmp_path: Path) -> None:
 def test_the_sample() -> None:
     path = SHARED_DATA / "creditcard_sample.csv"
     if not path.is_file():
-        pytest.skip(f"needs the credit card sample {path}")
+        pytest.skip(f"needs shared/data: {path}")
     days = [read(_source(path), _FIRST + timedelta(days=n)) for n in (0, 1)]
     assert [counts.accepted for _, _, counts in days] == [9_650, 6_228]
     assert sum(sum(accepted["label"].to_pylist()) for accepted, _, _ in days) == 473

@@ -130,7 +130,7 @@ def test_names_of_files(tmp_path: Path, pattern: str, date_format: str, names: l
 def test_the_handbook(tmp_path: Path) -> None:
     folder = SHARED_DATA / "handbook"
     if not folder.is_dir():
-        pytest.skip(f"needs the handbook's data in {folder}")
+        pytest.skip(f"needs shared/data: {folder}")
     roles = {
         "transaction_id": "TRANSACTION_ID", "timestamp": "TX_DATETIME", "timestamp_timezone": "UTC",
         "amount": "TX_AMOUNT", "label": "TX_FRAUD", "customer": "CUSTOMER_ID", "terminal": "TERMINAL_ID",

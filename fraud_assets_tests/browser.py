@@ -1,0 +1,32 @@
+"""A real browser for the tests that look at pages."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@contextmanager
+def open_page() -> Iterator[Page]:
+    """A page of a fresh profile in headless Chromium; skips where none is installed."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium is installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, headless=True, args=list(ARGUMENTS))
+        try:
+            yield browser.new_page(viewport={"width": 1500, "height": 950})
+        finally:
+            browser.close()

@@ -1,0 +1,40 @@
+"""The command line, called in this process: what it prints and how it exits."""
+
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from fraud_assets.local import console
+from fraud_assets.local.cli import main
+
+
+@dataclass(frozen=True)
+class Said:
+    """A command's exit code and its two streams."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """`fraud-assets`, as a function of its arguments."""
+
+    patch: pytest.MonkeyPatch
+    capture: pytest.CaptureFixture[str]
+
+    def __call__(self, *arguments: str) -> Said:
+        self.patch.setattr(sys, "argv", ["fraud-assets", *arguments])
+        # rich keeps the streams that it was made with, and pytest has replaced them since.
+        for name, stream in (("out", sys.stdout), ("err", sys.stderr)):
+            self.patch.setattr(getattr(console, name), "file", stream)
+        self.capture.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        captured = self.capture.readouterr()
+        return Said(code, captured.out, captured.err)
