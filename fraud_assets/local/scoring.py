@@ -7,18 +7,22 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+from pandas.api.types import is_integer_dtype
 
 from fraud_assets.assets.plan import Plan
 from fraud_assets.assets.scored_batch import score_day as score_features
 from fraud_assets.learning import BestModel, compute_features
 from fraud_assets.local.daily import bring_features, check_day, code_location
 from fraud_assets.local.database import Workplace
+from fraud_assets.local.errors import Refusal
 from fraud_assets.local.export import check_output, write_rows
 from fraud_assets.local.models import BEST_MODEL, LIBRARIES, stored_models
 from fraud_assets.postgres.frames import to_pandas
 from fraud_assets.postgres.models import load_model
 from fraud_assets.postgres.reading import Selection, load
 from fraud_assets.sources import read_file
+
+IDENTIFIERS = ("transaction_id", "customer_id", "terminal_id")
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ def score_file(workplace: Workplace, path: Path, model_date: date | None, output
     start, end = transactions["transaction_time"].min(), transactions["transaction_time"].max()
     days = _days(plan, start, end)
     history = _stored(workplace, "raw_batch", days, [name for name in transactions.columns if name != "label"])
+    transactions = _with_stored_ids(transactions, history, path)
     if len(history):
         history = history[~history["transaction_id"].isin(transactions["transaction_id"])]
     labels = _stored(workplace, "labels", days)
@@ -68,6 +73,24 @@ def score_file(workplace: Workplace, path: Path, model_date: date | None, output
     features = features[features["transaction_id"].isin(transactions["transaction_id"])]
     scored = _write(workplace, plan, best, chosen, features.reset_index(drop=True), output)
     return replace(scored, rejected=rejected)
+
+
+def _with_stored_ids(transactions: pd.DataFrame, history: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The file's ids in the types of the stored ones: a CSV's are text, where a Parquet file's may be numbers."""
+    converted = {}
+    for name in IDENTIFIERS:
+        if name not in transactions or name not in history:
+            continue
+        stored, given = (is_integer_dtype(frame[name]) for frame in (history, transactions))
+        if stored and not given:
+            numbers = pd.to_numeric(transactions[name], errors="coerce")
+            if numbers.isna().any():
+                wrong = transactions[name][numbers.isna()].iloc[0]
+                raise Refusal(f"{path}: {name} {wrong!r} is no whole number, as the stored ones are; correct the file.")
+            converted[name] = numbers.astype("int64")
+        elif given and not stored:
+            converted[name] = transactions[name].astype("str")
+    return transactions.assign(**converted)
 
 
 def _model(workplace: Workplace, model_date: date | None) -> tuple[str, BestModel]:
