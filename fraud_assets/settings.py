@@ -24,7 +24,13 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+from pydantic_settings import SettingsError as UnreadableVariable
 
 CONFIG_FILE = "fraud.toml"
 CONFIG_VARIABLE = "FRAUD_CONFIG"
@@ -312,6 +318,8 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsError(f"{file} is not valid TOML: {error}.") from error
     except ValidationError as error:
         raise SettingsError("\n".join(_sentences(error))) from error
+    except UnreadableVariable as error:
+        raise SettingsError(f"{error}: a list or table in a FRAUD_* variable is written as JSON.") from error
     return _with_absolute_paths(settings, file.parent if file else Path.cwd())
 
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -51,10 +51,11 @@ def _is_open(*paths: Path) -> bool:
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pluggy.Result[pytest.TestReport], None]:
     """In CI nothing is skipped but what needs the shared data where that is missing: another skip is a failure."""
-    outcome: pluggy.Result[pytest.TestReport] = yield
-    report = outcome.get_result()
+    report = (yield).get_result()
     if report.skipped and "CI" in os.environ and SHARED_DATA not in str(report.longrepr):
         report.outcome = "failed"
 

@@ -1,6 +1,7 @@
 """The day's candidates: one fitted, tuned model of each family, from one load of the training window."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -11,6 +12,7 @@ from fraud_assets.learning import (
     FAMILIES,
     Candidate,
     LearningError,
+    SearchBudget,
     fit_candidates,
     learnable_rows,
     split_last_fifth,
@@ -24,6 +26,18 @@ CANDIDATES = (
     "random_forest",
     "gradient_boosting",
 )
+
+
+class SearchConfig(dg.Config):
+    """What the search of one run may cost, instead of what the settings say."""
+
+    configurations: int | None = None
+    max_search_rows: int | None = None
+    max_slow_rows: int | None = None
+
+    def of(self, budget: SearchBudget) -> SearchBudget:
+        """The budget with what is set here."""
+        return replace(budget, **{name: value for name, value in self.model_dump().items() if value is not None})
 
 
 def candidate_models_asset(plan: Plan) -> dg.AssetsDefinition:
@@ -61,12 +75,12 @@ def candidate_models_asset(plan: Plan) -> dg.AssetsDefinition:
         retry_policy=RETRIES,
     )
     def candidate_models(
-        context: dg.AssetExecutionContext, cleaned_features: pd.DataFrame, labels: pd.DataFrame
+        context: dg.AssetExecutionContext, config: SearchConfig, cleaned_features: pd.DataFrame, labels: pd.DataFrame
     ) -> Iterator[dg.Output[Any]]:
-        rows = training_rows(plan, context.partition_key, cleaned_features, labels)
         wanted = [family for family in CANDIDATES if dg.AssetKey([PREFIX, family]) in context.selected_asset_keys]
         try:
-            fitted = fit_candidates(rows, wanted, plan.features, plan.budget, on_progress=context.log.info)
+            rows = training_rows(plan, context.partition_key, cleaned_features, labels)
+            fitted = fit_candidates(rows, wanted, plan.features, config.of(plan.budget), context.log.info)
         except LearningError as error:
             raise dg.Failure(f"No model for {context.partition_key}: {error}", allow_retries=False) from error
         for family, candidate in fitted.items():
@@ -81,7 +95,10 @@ def training_rows(plan: Plan, day: str, features: pd.DataFrame, labels: pd.DataF
     """The rows that the candidates of a day learn from: nothing that was not known on the eve of validation."""
     if plan.windows.is_split:
         rows = learnable_rows(features, labels, plan.end(day))
-        return split_last_fifth(rows)[0] if len(rows) else rows
+        if rows.empty:
+            return rows
+        held_out_from = split_last_fifth(rows)[1]["transaction_time"].min()
+        return learnable_rows(features[features["transaction_time"] < held_out_from], labels, held_out_from)
     return learnable_rows(features, labels, plan.end_of(day, plan.windows.training_horizon))
 
 

@@ -3,8 +3,8 @@
 import dagster as dg
 import pandas as pd
 
-from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, Plan, code_version
-from fraud_assets.learning import compute_features
+from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, Plan
+from fraud_assets.learning import LearningError, compute_features
 
 
 def cleaned_features_asset(plan: Plan) -> dg.AssetsDefinition:
@@ -16,13 +16,13 @@ def cleaned_features_asset(plan: Plan) -> dg.AssetsDefinition:
         io_manager_key=TABLES,
         ins={
             "raw_batch": dg.AssetIn(metadata={"window": list(plan.feature_history), "columns": _inputs(plan)}),
-            "labels": dg.AssetIn(metadata={"window": list(plan.feature_history)}),
+            "labels": dg.AssetIn(metadata={"window": list(plan.feature_history), "missing": "empty"}),
         },
         description="One row is one valid transaction with its features, and no label.",
         kinds={"postgres", "pandas"},
         owners=list(OWNERS),
         group_name=GROUP,
-        code_version=code_version("1", plan.features.columns, plan.windows.label_delay_days, plan.settings.timezone),
+        code_version=plan.code_versions["cleaned_features"],
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=RETRIES,
     )
@@ -31,7 +31,10 @@ def cleaned_features_asset(plan: Plan) -> dg.AssetsDefinition:
     ) -> dict[str, pd.DataFrame]:
         keys = list(context.partition_keys)
         start, end = plan.start(keys[0]), plan.end(keys[-1])
-        features = compute_features(raw_batch, labels, plan.features, start=start, end=end)
+        try:
+            features = compute_features(raw_batch, labels, plan.features, start=start, end=end)
+        except LearningError as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
         bounds = features["transaction_time"].searchsorted([plan.start(key) for key in keys] + [end])
         return {
             key: features.iloc[first:last].reset_index(drop=True)

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import dagster as dg
 import pyarrow as pa
 
-from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, Plan, code_version
+from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, Plan, StoredFacts
 from fraud_assets.settings import LabelFiles
 from fraud_assets.sources import LabelFeed, SourceError, SourceNotReady, labels_of_batches
 
@@ -24,19 +24,21 @@ def labels_asset(plan: Plan) -> dg.AssetsDefinition:
     """`labels`, from whichever of the two the settings name."""
     feed = plan.settings.labels
     if isinstance(feed, LabelFiles):
-        compute, ins = _from_feed(plan, feed)
+        # The feed writes its transaction ids as it likes; the batches say what type they are.
+        compute, ins, deps = _from_feed(plan, feed), {}, ["raw_batch"]
     else:
-        compute, ins = _of_batches(plan)
+        compute, ins, deps = *_of_batches(plan), []
     asset = dg.asset(
         name="labels",
         ins=ins,
+        deps=deps,
         partitions_def=plan.partitions,
         io_manager_key=TABLES,
         description="One row is one label that became known that day.",
         kinds={"postgres", "table"},
         owners=list(OWNERS),
         group_name=GROUP,
-        code_version=code_version("1", feed.model_dump(mode="json"), plan.windows.label_delay_days),
+        code_version=plan.code_versions["labels"],
         metadata={"column_comments": _COMMENTS},
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=RETRIES,
@@ -48,7 +50,7 @@ def _of_batches(plan: Plan) -> tuple[Compute, dict[str, dg.AssetIn]]:
     delay = plan.windows.label_delay_days
     # With daylight saving, `delay` days of 24 hours may begin an hour into a neighbouring day.
     window = [-delay - 1, min(0, 1 - delay)]
-    columns = ["transaction_id", "transaction_time", "label"]
+    columns = ["transaction_id", "transaction_time", *(["label"] if plan.roles.label else [])]
 
     def labels(context: dg.AssetExecutionContext, raw_batch: pa.Table) -> dict[str, pa.Table]:
         return {
@@ -56,11 +58,11 @@ def _of_batches(plan: Plan) -> tuple[Compute, dict[str, dg.AssetIn]]:
             for key in context.partition_keys
         }
 
-    return labels, {"raw_batch": dg.AssetIn(metadata={"window": window, "columns": columns})}
+    return labels, {"raw_batch": dg.AssetIn(metadata={"window": window, "columns": columns, "missing": "empty"})}
 
 
-def _from_feed(plan: Plan, feed_settings: LabelFiles) -> tuple[Compute, dict[str, dg.AssetIn]]:
-    def labels(context: dg.AssetExecutionContext) -> dict[str, pa.Table]:
+def _from_feed(plan: Plan, feed_settings: LabelFiles) -> Compute:
+    def labels(context: dg.AssetExecutionContext, storage: dg.ResourceParam[StoredFacts]) -> dict[str, pa.Table]:
         feed = LabelFeed(
             feed_settings,
             plan.settings.tzinfo,
@@ -68,10 +70,11 @@ def _from_feed(plan: Plan, feed_settings: LabelFiles) -> tuple[Compute, dict[str
             sensitive_ids=plan.roles.transaction_id in plan.roles.sensitive,
         )
         try:
-            return {key: feed.read_day(date.fromisoformat(key)) for key in context.partition_keys}
+            id_type = storage.stored_column_type("raw_batch", "transaction_id")
+            return {key: feed.read_day(date.fromisoformat(key), id_type) for key in context.partition_keys}
         except SourceNotReady:
             raise
         except SourceError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
 
-    return labels, {}
+    return labels

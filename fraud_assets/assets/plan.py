@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 import dagster as dg
 import pandas as pd
+import pyarrow as pa
 
 from fraud_assets.learning import FeatureSpec, SearchBudget
 from fraud_assets.partitions import Windows, day_end, day_start, shifted
@@ -38,6 +39,10 @@ class StoredFacts(Protocol):
 
     def stored_facts(self, asset_key: str, fact: str) -> Mapping[str, Any]:
         """A fact of the current version of each partition, by partition key."""
+        ...
+
+    def stored_column_type(self, asset_key: str, column: str) -> pa.DataType | None:
+        """The type of a column in the newest version of an asset; None where there is none."""
         ...
 
     def stored_row_counts(self, asset_key: str) -> Mapping[str, int]:
@@ -84,8 +89,18 @@ class Plan:
 
     @cached_property
     def feature_history(self) -> tuple[int, int]:
-        """The days whose transactions the features of D need."""
-        return -self.features.history.days, 0
+        """The days whose transactions the features of D need.
+
+        One more than the windows have days: with daylight saving, a window of 24-hour days may begin an hour earlier.
+        """
+        days = self.features.history.days
+        return (-days - 1 if days else 0), 0
+
+    @property
+    def batch_ingredients(self) -> tuple[object, ...]:
+        """The settings that decide what a day's rows and labels are."""
+        settings = self.settings
+        return settings.source.model_dump(mode="json"), settings.labels.model_dump(mode="json"), settings.timezone
 
     @cached_property
     def budget(self) -> SearchBudget:
@@ -106,6 +121,19 @@ class Plan:
         """Whether there is something to make the day's labels of: always, where batches carry their own."""
         feed = self.settings.labels
         return not isinstance(feed, LabelFiles) or LabelFeed(feed, self.settings.tzinfo).has_day(day)
+
+    @cached_property
+    def code_versions(self) -> dict[str, str]:
+        """The code version of each asset that keeps a history: what it was made by, settings included."""
+        batch = self.batch_ingredients
+        delay = self.windows.label_delay_days
+        raw = code_version("1", *batch)
+        return {
+            "raw_batch": raw,
+            "rejected_rows": raw,
+            "labels": code_version("1", *batch, delay),
+            "cleaned_features": code_version("1", self.features, *batch, delay),
+        }
 
     def start(self, day: str) -> pd.Timestamp:
         return day_start(day, self.settings.timezone)

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, EachDay, Plan, StoredFacts, code_version
+from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, EachDay, Plan, StoredFacts
 from fraud_assets.checks import ALL_ROWS_ACCOUNTED_FOR, CHECK_SPECS, all_rows_accounted_for
 from fraud_assets.sources import (
     DayBatch,
@@ -29,14 +29,13 @@ _COMMENTS = {
 
 def raw_batch_asset(plan: Plan) -> dg.AssetsDefinition:
     """`raw_batch` and `rejected_rows`: every row of the day's batch is in one of them."""
-    version = code_version("1", plan.settings.source.model_dump(mode="json"))
     shared: dict[str, Any] = {
         "dagster_type": dg.Any,
         "io_manager_key": TABLES,
         "kinds": {"postgres", "table"},
         "owners": list(OWNERS),
         "group_name": GROUP,
-        "code_version": version,
+        "code_version": plan.code_versions["raw_batch"],
     }
 
     @dg.multi_asset(

@@ -10,7 +10,7 @@ from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, Plan, code_
 from fraud_assets.learning import BestModel, score
 
 _COMMENTS = {
-    "score": "probability of fraud",
+    "score": "probability of fraud; NULL where the model was fitted on rows as late as this one",
     "rank": "place of the score within the day; 1 is the highest",
     "is_alert": "among the alerts_per_day highest scores of the day; a refund or declined transaction is none",
 }
@@ -43,13 +43,20 @@ def scored_batch_asset(plan: Plan) -> dg.AssetsDefinition:
             jobs=plan.settings.learning.jobs,
         )
         alerts = scored[scored["is_alert"]]
+        seen = int(scored["score"].isna().sum())
+        if seen:
+            context.log.warning(
+                f"{seen:,} transactions have no score: the model was fitted on rows as late as they are. "
+                "Later days are scored, or set label_delay_days above 0."
+            )
         return dg.Output(
             scored,
             metadata={
                 "transactions": len(scored),
                 "alerts": len(alerts),
                 "lowest_alert_score": float(alerts["score"].min()) if len(alerts) else 0.0,
-                "mean_score": float(scored["score"].mean()) if len(scored) else 0.0,
+                "mean_score": float(scored["score"].mean()) if seen < len(scored) else 0.0,
+                "not_scored": seen,
                 "model_trained_until": best_model.trained_until.isoformat(),
             },
         )
@@ -60,14 +67,17 @@ def scored_batch_asset(plan: Plan) -> dg.AssetsDefinition:
 def score_day(
     best: BestModel, features: pd.DataFrame, identifiers: Sequence[str], *, alerts_per_day: int, jobs: int
 ) -> pd.DataFrame:
-    """The identifiers of one day's transactions with `score` (float64), `rank` (int64, from 1) and `is_alert` (bool).
+    """The identifiers of one day's transactions with `score` (float64), `rank` (Int64, from 1) and `is_alert` (bool).
 
-    Equal scores are ranked in the order of the rows. Only learnable transactions raise alerts.
+    Equal scores are ranked in the order of the rows. Only learnable transactions raise alerts. A transaction that is
+    not later than the rows that the model was fitted on has neither score nor rank: it would be praise of oneself.
     """
-    scores = score(best.model, features, jobs=jobs)
-    order = np.argsort(-scores, kind="stable")
-    rank = np.empty(len(scores), dtype=np.int64)
-    rank[order] = np.arange(1, len(scores) + 1)
+    unseen = (features["transaction_time"] > best.trained_until).to_numpy(dtype=bool)
+    scores = np.full(len(features), np.nan)
+    scores[unseen] = score(best.model, features[unseen], jobs=jobs)
+    order = np.argsort(-scores, kind="stable")[: unseen.sum()]
+    rank = pd.array([pd.NA] * len(scores), dtype="Int64")
+    rank[order] = np.arange(1, len(order) + 1)
     learnable = features["is_learnable"].to_numpy(dtype=bool)
     is_alert = np.zeros(len(scores), dtype=bool)
     is_alert[order[learnable[order]][:alerts_per_day]] = True

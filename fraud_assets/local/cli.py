@@ -102,7 +102,7 @@ def export(asset: str, date: date, output: Path) -> None:
 @cli.command()
 @click.option("--input", "input_", type=click.Path(path_type=Path), help="A file of transactions to score.")
 @day_option("date", required=False, help="A day of the source to score, instead of a file.")
-@day_option("model-date", required=False, help="The day whose best model scores (default: the newest).")
+@day_option("model-date", required=False, help="The day whose best model scores (default: the newest by then).")
 @output_option
 def score(input_: Path | None, date: date | None, model_date: date | None, output: Path) -> None:
     """Score a file's or a day's transactions with the best model of a day."""
@@ -118,6 +118,8 @@ def score(input_: Path | None, date: date | None, model_date: date | None, outpu
         scored = score_day(workplace, date, model_date, output)
     for reason, rows in scored.rejected.items():
         err.print(f"{rows:,} rows were left out: {reason}.", markup=False)
+    if scored.seen:
+        err.print(f"{scored.seen:,} transactions have no score: the model was fitted on rows as late as they are.")
     out.print(f"{scored.rows:,} transactions, scored by the best model of {scored.model_date}, are in {output}.")
 
 

@@ -12,7 +12,7 @@ from fraud_assets.assets.plan import Plan
 from fraud_assets.local.console import out, print_table
 from fraud_assets.local.database import Workplace
 from fraud_assets.local.errors import Refusal
-from fraud_assets.local.history import missing_batches, missing_features, missing_labels
+from fraud_assets.local.history import made_by_this_code, missing_batches, missing_features, missing_labels
 from fraud_assets.local.runs import Days, end_abandoned_runs, run_day, run_range
 from fraud_assets.partitions import Window
 from fraud_assets.postgres import partition_versions
@@ -74,7 +74,7 @@ def bring_features(
     workplace: Workplace, defs: dg.Definitions, plan: Plan, instance: dg.DagsterInstance, day: str
 ) -> None:
     """The day's own features, where they are missing, with all that they need."""
-    if day in workplace.postgres().stored_row_counts("cleaned_features"):
+    if day in made_by_this_code(plan, workplace.postgres(), "cleaned_features"):
         return
     bring_history(workplace, defs, plan, instance, day, (0, 0))
     for assets in (["raw_batch", "rejected_rows"], ["labels"], ["cleaned_features"]):

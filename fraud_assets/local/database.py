@@ -6,7 +6,6 @@ import shutil
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from dagster import DagsterInstance
 from pydantic import SecretStr
@@ -14,7 +13,7 @@ from pydantic import SecretStr
 from fraud_assets.keys import with_keys
 from fraud_assets.local.embedded import ensure_running
 from fraud_assets.postgres import PostgresResource
-from fraud_assets.postgres.connection import shown_place
+from fraud_assets.postgres.connection import checked, shown_place
 from fraud_assets.settings import CONFIG_VARIABLE, Settings, SettingsError, config_file
 
 _DAGSTER_YAML = "dagster.yaml"
@@ -49,8 +48,9 @@ class Workplace:
 
     def psql(self) -> str:
         """A command that opens the database; the embedded one's password comes from a file for its owner only."""
-        parts = urlsplit(self.database_url)
-        address = f"-h {parts.hostname} -p {parts.port or 5432} -U {parts.username} -d {parts.path.lstrip('/')}"
+        parts = checked(self.database_url)
+        flags = {"-h": parts.get("host"), "-p": parts.get("port"), "-U": parts.get("user"), "-d": parts.get("dbname")}
+        address = " ".join(f"{flag} {shlex.quote(str(value))}" for flag, value in flags.items() if value)
         if not self.is_embedded:
             return f"psql {address}"
         return f"PGPASSFILE={shlex.quote(str(self.settings.home / PGPASS))} {psql_program()} {address}"

@@ -4,6 +4,7 @@ from fraud_assets.local.console import out
 from fraud_assets.local.daily import code_location, newest_day, print_day, run_with_history
 from fraud_assets.local.database import Workplace
 from fraud_assets.local.errors import Refusal
+from fraud_assets.local.history import made_by_this_code
 from fraud_assets.settings import SimulatedSource
 
 RESULTS = ("evaluation_table", "best_model", "scored_batch")
@@ -20,7 +21,8 @@ def run_demo(workplace: Workplace) -> None:
     _, plan = code_location(workplace)
     day = newest_day(plan)
     postgres = workplace.postgres()
-    if all(day.isoformat() in postgres.stored_row_counts(name) for name in RESULTS):
+    is_there = all(day.isoformat() in postgres.stored_row_counts(name) for name in RESULTS)
+    if is_there and day.isoformat() in made_by_this_code(plan, postgres, "cleaned_features"):
         out.print(f"{day} has been run already; this is what is there.")
     else:
         out.print(f"Simulating {source.customers:,} customers until {day}, and running that day.")

@@ -3,6 +3,7 @@
 import os
 import platform
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,10 +12,20 @@ from pydantic import BaseModel, SecretStr
 
 from fraud_assets.local.console import out
 from fraud_assets.local.embedded import EmbeddedPostgresError, running
-from fraud_assets.postgres.connection import shown_place, unreachable
+from fraud_assets.postgres import PostgresStorageError
+from fraud_assets.postgres.connection import checked, shown_place, unreachable
 from fraud_assets.reporting.browser import BrowserError, find_browser
-from fraud_assets.settings import CreditcardSource, FilesSource, Settings, SettingsError, config_file, load_settings
-from fraud_assets.sources import SourceError, open_source
+from fraud_assets.settings import (
+    CreditcardSource,
+    FilesSource,
+    LabelFiles,
+    Settings,
+    SettingsError,
+    SqlSource,
+    config_file,
+    load_settings,
+)
+from fraud_assets.sources import LabelFeed, SourceError, open_source
 
 HIDDEN = "(hidden)"
 
@@ -35,7 +46,8 @@ def examine() -> bool:
     try:
         settings = load_settings()
     except SettingsError as error:
-        out.print(f"[red]settings[/]  {error}")
+        out.print("[red]settings[/]  ", end="")
+        out.print(str(error), markup=False)
         return False
     file = config_file()
     out.print(f"\nSettings ({file or 'no fraud.toml'}, then FRAUD_* variables):")
@@ -93,6 +105,10 @@ def _database(settings: Settings) -> str:
 
 def _connected(url: str) -> str:
     try:
+        checked(url)
+    except PostgresStorageError as error:
+        raise Problem(str(error)) from error
+    try:
         with psycopg.connect(url, connect_timeout=5) as connection:
             row = connection.execute("SELECT current_setting('server_version')").fetchone()
     except psycopg.OperationalError as error:
@@ -113,7 +129,12 @@ def _source(settings: Settings) -> str:
     if place is not None and not place.exists():
         raise Problem(f"{source.kind}: {place} does not exist; correct it in fraud.toml.")
     try:
-        first = open_source(settings, pseudonym_key=b"only looking").first_day()
+        opened = open_source(settings, pseudonym_key=b"only looking")
+        first = opened.first_day()
+        if isinstance(source, SqlSource):
+            opened.has_day(datetime.now(settings.tzinfo).date() - timedelta(days=1))
+        if isinstance(settings.labels, LabelFiles):
+            LabelFeed(settings.labels, settings.tzinfo).first_day()
     except SourceError as error:
         raise Problem(str(error)) from error
     return source.kind + (f", from {first} on" if first else "")

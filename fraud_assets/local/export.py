@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import csv, parquet
 
+from fraud_assets.local.daily import code_location
 from fraud_assets.local.database import Workplace
 from fraud_assets.local.errors import Refusal
 from fraud_assets.local.whole_file import whole_file
@@ -22,6 +23,10 @@ def export_table(workplace: Workplace, asset: str, day: str, output: Path) -> in
     Raises `Refusal` for a file name that says no format, and for what is not stored or no table.
     """
     check_output(output)
+    defs, _ = code_location(workplace)
+    known = sorted(key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys())
+    if asset not in known:
+        raise Refusal(f"There is no asset {asset!r}; the assets are {', '.join(known)}.")
     postgres = workplace.postgres()
     if day not in postgres.stored_row_counts(asset):
         raise Refusal(f"There is no partition {day} of {asset}; fraud-assets run --date {day} makes all of that day.")

@@ -36,11 +36,17 @@ def _missing(
     window: Window,
     is_there: Callable[[date], bool],
 ) -> list[Days]:
-    stored = set.intersection(*(set(postgres.stored_row_counts(asset)) for asset in assets))
+    stored = set.intersection(*(made_by_this_code(plan, postgres, asset) for asset in assets))
     first = max(shifted(day, window[0]), plan.partitions.start.date())
     last = shifted(day, window[1])
     wanted = (first + timedelta(days=offset) for offset in range((last - first).days + 1))
     return contiguous(d for d in wanted if d.isoformat() not in stored and is_there(d))
+
+
+def made_by_this_code(plan: Plan, postgres: PostgresResource, asset: str) -> set[str]:
+    """The days of an asset that were made by today's code and settings: others do not count as being there."""
+    current = plan.code_versions[asset]
+    return {day for day, version in postgres.stored_code_versions(asset).items() if version == current}
 
 
 def contiguous(days: Iterable[date]) -> list[Days]:

@@ -1,5 +1,6 @@
 """Runs in this process: Dagster executes the assets, a bar shows how far it is, and a failure is one sentence."""
 
+import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,12 +12,13 @@ from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFil
 from dagster._core.utils import make_new_run_id
 
 from fraud_assets.automation import JOB
-from fraud_assets.local.console import Steps, progress
+from fraud_assets.local.console import Steps, err, progress
 from fraud_assets.local.errors import is_lost_database
 from fraud_assets.local.processes import is_alive, own_identity
 
 PROCESS_TAG = "fraud_assets/process"
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+_INTERRUPTS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -73,8 +75,24 @@ def _execute(
         )
         if result.success:
             bar.finish()
+    for evaluation in result.get_asset_check_evaluations():
+        if not evaluation.passed:
+            _warn(evaluation)
+    if not result.success and any(map(_is_interrupt, result.all_events)):
+        raise KeyboardInterrupt
     if not result.success:
         raise RunFailed("\n".join(_failures(result.all_events)) or f"{title} did not succeed.")
+
+
+def _warn(evaluation: dg.AssetCheckEvaluation) -> None:
+    seen = ", ".join(f"{name.replace('_', ' ')}: {value.value}" for name, value in evaluation.metadata.items())
+    name = f"{evaluation.asset_key.to_user_string()}, {evaluation.check_name.replace('_', ' ')}"
+    err.print(f"Check failed ({name}): {seen}", markup=False)
+
+
+def _is_interrupt(event: dg.DagsterEvent) -> bool:
+    data: Any = event.event_specific_data
+    return event.event_type is DagsterEventType.STEP_FAILURE and data.error.cls_name in _INTERRUPTS
 
 
 def _failures(events: Iterable[dg.DagsterEvent]) -> Iterator[str]:
@@ -92,7 +110,10 @@ def _failures(events: Iterable[dg.DagsterEvent]) -> Iterator[str]:
 def _innermost(error: Any) -> str:
     while error is not None and error.cause is not None:
         error = error.cause
-    return " ".join(error.message.split()) if error is not None else "no reason was recorded."
+    if error is None:
+        return "no reason was recorded."
+    # Python writes the class of an error, with its modules, before what it says.
+    return re.sub(r"^[\w.]+(Error|Exception|NotReady|Unavailable|Rejected): ", "", " ".join(error.message.split()))
 
 
 @contextmanager

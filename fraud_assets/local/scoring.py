@@ -21,8 +21,16 @@ from fraud_assets.postgres.frames import to_pandas
 from fraud_assets.postgres.models import load_model
 from fraud_assets.postgres.reading import Selection, load
 from fraud_assets.sources import read_file
+from fraud_assets.sources.convert import to_whole_number
 
 IDENTIFIERS = ("transaction_id", "customer_id", "terminal_id")
+NO_LABELS = pd.DataFrame(
+    {
+        "transaction_id": pd.Series(dtype="int64"),
+        "label": pd.Series(dtype="int8"),
+        "known_at": pd.Series(dtype="datetime64[us, UTC]"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,8 @@ class Scored:
 
     rows: int
     model_date: str
+    seen: int = 0
+    """Transactions without a score: the model was fitted on rows as late as they are."""
     rejected: Mapping[str, int] = field(default_factory=dict)
     """Rows of the file that could not be read: how many, by reason."""
 
@@ -38,41 +48,38 @@ class Scored:
 def score_day(workplace: Workplace, day: date, model_date: date | None, output: Path) -> Scored:
     """Score every transaction of a day; its features are made first where they are missing."""
     check_output(output)
-    chosen, best = _model(workplace, model_date)
     defs, plan = code_location(workplace)
     check_day(plan, day)
+    chosen, best = _model(workplace, model_date, day)
     key = day.isoformat()
     with workplace.instance() as instance:
         bring_features(workplace, defs, plan, instance, key)
-    features = _stored(workplace, "cleaned_features", [key])
-    return _write(workplace, plan, best, chosen, features, output)
+    return _write(workplace, best, chosen, _stored(workplace, "cleaned_features", [key]), output)
 
 
 def score_file(workplace: Workplace, path: Path, model_date: date | None, output: Path) -> Scored:
     """Score the transactions of a file in the source's columns, with what is stored of their customers' history."""
     check_output(output)
-    chosen, best = _model(workplace, model_date)
     _, plan = code_location(workplace)
     with read_file(workplace.settings, path, roles=plan.roles, pseudonym_key=plan.pseudonym_key) as batch:
         transactions = to_pandas(batch.accepted.read_all())
         rejected = batch.counts.reasons
     start, end = transactions["transaction_time"].min(), transactions["transaction_time"].max()
-    days = _days(plan, start, end)
+    chosen, best = _model(workplace, model_date, start.tz_convert(workplace.settings.tzinfo).date())
+    days = _stored_days(workplace, plan, start, end)
     history = _stored(workplace, "raw_batch", days, [name for name in transactions.columns if name != "label"])
     transactions = _with_stored_ids(transactions, history, path)
     if len(history):
         history = history[~history["transaction_id"].isin(transactions["transaction_id"])]
-    labels = _stored(workplace, "labels", days)
     features = compute_features(
         pd.concat([history, transactions]) if len(history) else transactions,
-        labels,
+        _stored(workplace, "labels", days) if days else NO_LABELS,
         plan.features,
         start=start,
         end=end + timedelta(microseconds=1),
     )
-    features = features[features["transaction_id"].isin(transactions["transaction_id"])]
-    scored = _write(workplace, plan, best, chosen, features.reset_index(drop=True), output)
-    return replace(scored, rejected=rejected)
+    features = features[features["transaction_id"].isin(transactions["transaction_id"])].reset_index(drop=True)
+    return replace(_write(workplace, best, chosen, features, output), rejected=rejected)
 
 
 def _with_stored_ids(transactions: pd.DataFrame, history: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -83,18 +90,31 @@ def _with_stored_ids(transactions: pd.DataFrame, history: pd.DataFrame, path: Pa
             continue
         stored, given = (is_integer_dtype(frame[name]) for frame in (history, transactions))
         if stored and not given:
-            numbers = pd.to_numeric(transactions[name], errors="coerce")
-            if numbers.isna().any():
-                wrong = transactions[name][numbers.isna()].iloc[0]
-                raise Refusal(f"{path}: {name} {wrong!r} is no whole number, as the stored ones are; correct the file.")
-            converted[name] = numbers.astype("int64")
+            numbers, wrong = to_whole_number(pa.array(transactions[name], from_pandas=True))
+            if wrong.any():
+                example = transactions[name][wrong].iloc[0]
+                raise Refusal(
+                    f"{path}: {name} {example!r} is no whole number, as the stored ones are; correct the file."
+                )
+            converted[name] = pd.Series(numbers.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get))
         elif given and not stored:
             converted[name] = transactions[name].astype("str")
     return transactions.assign(**converted)
 
 
-def _model(workplace: Workplace, model_date: date | None) -> tuple[str, BestModel]:
-    chosen = model_date.isoformat() if model_date else stored_models(workplace)[-1].partition_key
+def _model(workplace: Workplace, model_date: date | None, scored: date) -> tuple[str, BestModel]:
+    """The best model of a day; where none is named, the newest that was there on the day that is scored."""
+    if model_date is None:
+        days = [version.partition_key for version in stored_models(workplace)]
+        earlier = [day for day in days if day <= scored.isoformat()]
+        if not earlier:
+            raise Refusal(
+                f"There is no best model of {scored} or of a day before it, the first is of {days[0]}; run an earlier "
+                "day, or name a model with --model-date."
+            )
+        chosen = earlier[-1]
+    else:
+        chosen = model_date.isoformat()
     with workplace.postgres().connect() as connection:
         _, best = load_model(connection, BEST_MODEL, chosen, signing_key=workplace.signing_key, libraries=LIBRARIES)
     return chosen, best
@@ -104,23 +124,22 @@ def _stored(
     workplace: Workplace, asset: str, days: Sequence[str], columns: Sequence[str] | None = None
 ) -> pd.DataFrame:
     selection = Selection(None if columns is None else tuple(columns))
-    required = frozenset(days) if len(days) == 1 else frozenset[str]()
-    return to_pandas(load(workplace.postgres(), asset, days, selection, required).reader.read_all())
+    return to_pandas(load(workplace.postgres(), asset, days, selection).reader.read_all())
 
 
-def _days(plan: Plan, start: pd.Timestamp, end: pd.Timestamp) -> list[str]:
+def _stored_days(workplace: Workplace, plan: Plan, start: pd.Timestamp, end: pd.Timestamp) -> list[str]:
+    """The days that storage has, from where the first transaction's windows begin to the last transaction."""
     zone = plan.settings.tzinfo
-    first = start.tz_convert(zone).date() + timedelta(days=plan.feature_history[0])
-    last = end.tz_convert(zone).date()
-    return [(first + timedelta(days=offset)).isoformat() for offset in range((last - first).days + 1)]
+    first = start.tz_convert(zone).date().toordinal() + plan.feature_history[0]
+    last = end.tz_convert(zone).date().isoformat()
+    stored = workplace.postgres().stored_row_counts("raw_batch")
+    return [day for day in stored if date.fromisoformat(day).toordinal() >= first and day <= last]
 
 
-def _write(
-    workplace: Workplace, plan: Plan, best: BestModel, chosen: str, features: pd.DataFrame, output: Path
-) -> Scored:
+def _write(workplace: Workplace, best: BestModel, chosen: str, features: pd.DataFrame, output: Path) -> Scored:
     learning = workplace.settings.learning
     scored = score_features(
         best, features, ["transaction_id"], alerts_per_day=learning.alerts_per_day, jobs=learning.jobs
     )
     table = pa.Table.from_pandas(scored, preserve_index=False)
-    return Scored(write_rows(output, table.to_reader()), chosen)
+    return Scored(write_rows(output, table.to_reader()), chosen, int(scored["score"].isna().sum()))

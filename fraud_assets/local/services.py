@@ -4,6 +4,7 @@ What lives here: starting, waiting, watching and ending them. What does not: the
 """
 
 import ctypes
+import errno
 import json
 import os
 import signal
@@ -22,8 +23,8 @@ from pathlib import Path
 from fraud_assets.local.console import out, progress
 from fraud_assets.local.daily import code_location
 from fraud_assets.local.database import Workplace
-from fraud_assets.local.embedded import stop as stop_database
 from fraud_assets.local.errors import Refusal
+from fraud_assets.local.leftovers import STACK_VARIABLE, end_left_behind, only_one
 from fraud_assets.local.runs import end_abandoned_runs
 
 USUAL_PORT = 3000
@@ -47,14 +48,15 @@ class Service:
 
 def serve(workplace: Workplace, host: str, port: int | None) -> None:
     """Run until Ctrl-C or SIGTERM, or until one of the services ends by itself."""
-    chosen = _choose_port(host, port)
-    code_location(workplace)  # a mistake in the settings is said here, and not in a log
     over = threading.Event()
     ended_by: list[Service] = []
-    try:
-        with _signals(over), workplace.instance() as instance:
+    with _signals(over), only_one(workplace):
+        end_left_behind(workplace)
+        chosen = _choose_port(host, port)
+        code_location(workplace)  # a mistake in the settings is said here, and not in a log
+        with workplace.instance() as instance:
             end_abandoned_runs(instance)
-            with _services(workplace, host, chosen) as services:
+            with _services(workplace, host, chosen, over) as services:
                 _wait_until_ready(f"http://{_shown(host)}:{chosen}", services, over)
                 if not over.is_set():
                     _announce(workplace, host, chosen)
@@ -62,9 +64,6 @@ def serve(workplace: Workplace, host: str, port: int | None) -> None:
                     ended_by = [service for service in services if service.process.poll() is not None]
                     if ended_by:
                         break
-    finally:
-        if workplace.is_embedded:
-            stop_database(workplace.settings.home)
     if ended_by:
         raise Refusal(
             f"{ended_by[0].name} ended by itself; its last words ({ended_by[0].log}):\n{ended_by[0].last_words()}"
@@ -86,8 +85,12 @@ def _is_free(host: str, port: int) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+            raise Refusal(
+                f"{host}:{port} cannot be listened on ({error.strerror}); name another --host or --port."
+            ) from error
         return True
 
 
@@ -118,16 +121,21 @@ def _signals(over: threading.Event) -> Iterator[None]:
 
 
 @contextmanager
-def _services(workplace: Workplace, host: str, port: int) -> Iterator[list[Service]]:
+def _services(workplace: Workplace, host: str, port: int, over: threading.Event) -> Iterator[list[Service]]:
     folder = workplace.settings.home / "logs"
-    folder.mkdir(parents=True, exist_ok=True)
     code_port = _any_port("127.0.0.1")
     workspace = workplace.dagster_home / "workspace.yaml"
-    workspace.write_text(
-        f"load_from:\n  - grpc_server:\n      host: 127.0.0.1\n      port: {code_port}\n"
-        "      location_name: fraud_assets\n",
-        encoding="utf-8",
-    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        workspace.write_text(
+            f"load_from:\n  - grpc_server:\n      host: 127.0.0.1\n      port: {code_port}\n"
+            "      location_name: fraud_assets\n",
+            encoding="utf-8",
+        )
+    except OSError as error:
+        raise Refusal(
+            f"{workplace.settings.home} cannot be written ({error.strerror}); set FRAUD_HOME elsewhere."
+        ) from error
     commands = {
         "code-server": ["dagster", "api", "grpc", "--module-name", "fraud_assets.definitions",
                         "--host", "127.0.0.1", "--port", str(code_port), "--location-name", "fraud_assets"],
@@ -137,18 +145,20 @@ def _services(workplace: Workplace, host: str, port: int) -> Iterator[list[Servi
     services: list[Service] = []
     try:
         for name, arguments in commands.items():
-            services.append(_start(name, [sys.executable, "-m", *arguments], folder / f"{name}.log"))
+            if not over.is_set():
+                services.append(_start(workplace, name, [sys.executable, "-m", *arguments], folder / f"{name}.log"))
             if name == "code-server":
-                _wait_for_port(code_port, services)
+                _wait_for_port(code_port, services, over)
         yield services
     finally:
         _end(services)
 
 
-def _start(name: str, command: list[str], log: Path) -> Service:
+def _start(workplace: Workplace, name: str, command: list[str], log: Path) -> Service:
     with log.open("wb") as file:
         process = subprocess.Popen(  # noqa: S603  our own programs
             command,
+            env={**os.environ, STACK_VARIABLE: str(workplace.settings.home)},
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
@@ -164,15 +174,17 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _wait_for_port(port: int, services: list[Service]) -> None:
+def _wait_for_port(port: int, services: list[Service], over: threading.Event) -> None:
     deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not over.is_set():
         _check_alive(services)
         with socket.socket() as probe:
             probe.settimeout(1)
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
-        time.sleep(0.1)
+        over.wait(0.1)
+    if over.is_set():
+        return
     raise Refusal(f"The {services[-1].name} was not ready after {READY_SECONDS:.0f} s; see {services[-1].log}.")
 
 
@@ -206,7 +218,7 @@ def _is_loaded(url: str) -> bool:
     try:
         with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
             return bool(json.load(answer)["data"]["repositoriesOrError"].get("nodes"))
-    except (urllib.error.URLError, ConnectionError, TimeoutError, ValueError, KeyError):
+    except (urllib.error.URLError, ConnectionError, TimeoutError, ValueError, KeyError, TypeError):
         return False
 
 

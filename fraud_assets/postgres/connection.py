@@ -1,21 +1,18 @@
 """Where the database is: one resource that every part of storage is handed. It never shows its password."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 import dagster as dg
 import psycopg
-from psycopg import Connection, sql
+import pyarrow as pa
+from psycopg import Connection, IsolationLevel, sql
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field
 
-from fraud_assets.postgres.errors import PostgresStorageError
-from fraud_assets.postgres.ledger import create_ledger
-
-_prepared: set[str] = set()
-_preparing = threading.Lock()
+from fraud_assets.postgres.bootstrap import create_ledger, create_schema
+from fraud_assets.postgres.errors import DatabaseUnavailable, PostgresStorageError
 
 
 class PostgresResource(dg.ConfigurableResource[Any]):
@@ -35,22 +32,22 @@ class PostgresResource(dg.ConfigurableResource[Any]):
 
     @contextmanager
     def connect(self) -> Iterator[Connection[Any]]:
-        """A connection in autocommit, with the ledger in place. Raises `PostgresStorageError` where there is none."""
+        """A connection in autocommit, with the ledger in place.
+
+        Raises `DatabaseUnavailable` where nobody answers or lets us in, `PostgresStorageError` for a URL that is none.
+        """
+        checked(self.url)
         try:
             connection = psycopg.connect(
                 self.url, autocommit=True, connect_timeout=self.connect_timeout_seconds, application_name="dagster_io"
             )
         except psycopg.OperationalError as error:
-            raise PostgresStorageError(unreachable(self.url, error)) from error
+            raise DatabaseUnavailable(unreachable(self.url, error)) from error
         with connection:
-            self._prepare(connection)
+            # What a statement sees after waiting for a lock must be what the holder of the lock has left.
+            connection.isolation_level = IsolationLevel.READ_COMMITTED
+            create_ledger(connection)
             yield connection
-
-    def _prepare(self, connection: Connection[Any]) -> None:
-        if self.url not in _prepared:
-            with _preparing:
-                create_ledger(connection)
-                _prepared.add(self.url)
 
     def stored_facts(self, asset_key: str, fact: str) -> dict[str, Any]:
         """One of the facts that an asset's current partitions were stored with, by partition key."""
@@ -72,24 +69,78 @@ class PostgresResource(dg.ConfigurableResource[Any]):
             ).fetchall()
         return dict(rows)
 
+    def stored_code_versions(self, asset_key: str) -> dict[str, str | None]:
+        """The code version that an asset's current partitions were made by, by partition key."""
+        with self.connect() as connection:
+            rows = connection.execute(
+                "SELECT partition_key, code_version FROM dagster_io.versions"
+                " WHERE asset_key = %s AND status = 'current' ORDER BY partition_key",
+                [asset_key],
+            ).fetchall()
+        return dict(rows)
+
+    def stored_column_type(self, asset_key: str, column: str) -> pa.DataType | None:
+        """The type of a column in the newest version of an asset that has one; None where there is none."""
+        with self.connect() as connection:
+            row = connection.execute(
+                "SELECT arrow_schema FROM dagster_io.versions WHERE asset_key = %s AND arrow_schema IS NOT NULL"
+                " ORDER BY version_id DESC LIMIT 1",
+                [asset_key],
+            ).fetchone()
+        schema = None if row is None else pa.ipc.read_schema(pa.py_buffer(row[0]))
+        return schema.field(column).type if schema is not None and column in schema.names else None
+
     def grant_read(self, role: str) -> None:
-        """Let a role read every table of `schema_`, today's and tomorrow's, and nothing else: no archive, no ledger."""
-        schema, reader = sql.Identifier(self.schema_ or "public"), sql.Identifier(role)
-        with self.connect() as connection, connection.transaction():
-            connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, reader))
-            connection.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {}").format(schema, reader))
-            connection.execute(
-                sql.SQL("ALTER DEFAULT PRIVILEGES IN SCHEMA {} GRANT SELECT ON TABLES TO {}").format(schema, reader)
-            )
+        """Let a role read every table of `schema_`, today's and tomorrow's, and nothing else: no archive, no ledger.
+
+        Raises `PostgresStorageError` for a role that does not exist.
+        """
+        name = self.schema_ or "public"
+        schema, reader = sql.Identifier(name), sql.Identifier(role)
+        with self.connect() as connection:
+            if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone() is None:
+                raise PostgresStorageError(f"There is no role {role!r} at {self.place}; create it first.")
+            create_schema(connection, name)
+            with connection.transaction():
+                connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, reader))
+                connection.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {}").format(schema, reader))
+                connection.execute(
+                    sql.SQL("ALTER DEFAULT PRIVILEGES IN SCHEMA {} GRANT SELECT ON TABLES TO {}").format(schema, reader)
+                )
+
+
+def checked(url: str) -> dict[str, Any]:
+    """A URL's parts. Raises `PostgresStorageError`, which shows nothing of the URL: a part may be the password's."""
+    try:
+        parts = dict(conninfo_to_dict(url))
+    except psycopg.ProgrammingError:
+        parts = {}
+    place = f"{parts.get('host', '')}{parts.get('dbname', '')}"
+    ports = str(parts.get("port") or 5432).split(",")
+    is_plain = url.startswith(("postgresql://", "postgres://")) and "@" not in place
+    if not parts or not is_plain or not all(port.isdecimal() for port in ports):
+        raise PostgresStorageError(
+            "The database's URL cannot be read; write it as postgresql://user:password@host:port/database, with "
+            "special characters of the password percent-encoded (@ as %40, / as %2F)."
+        )
+    return parts
 
 
 def shown_place(url: str) -> str:
     """A URL's host, port and database: what may be shown of it."""
-    parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port or 5432}{parts.path}"
+    try:
+        parts = checked(url)
+    except PostgresStorageError:
+        return "(a URL that cannot be read)"
+    return f"{parts.get('host', 'localhost')}:{parts.get('port') or 5432}/{database_name(parts)}"
+
+
+def database_name(parts: dict[str, Any]) -> str:
+    """The database that a URL's parts lead to; libpq's default is the one called like the user."""
+    return str(parts.get("dbname") or parts.get("user") or "")
 
 
 def unreachable(url: str, error: psycopg.OperationalError) -> str:
     """One sentence for a connection that failed. libpq's own messages hold no password."""
-    reason = " ".join(str(error).split())
+    reason = " ".join(str(error).split()).rstrip(".")
     return f"The database {shown_place(url)} cannot be reached: {reason}. Check the URL, and that the server runs."

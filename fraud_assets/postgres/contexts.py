@@ -4,6 +4,7 @@ The metadata keys that users write are understood here and nowhere else.
 """
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,14 +15,12 @@ from fraud_assets.postgres.errors import PostgresStorageError
 from fraud_assets.postgres.ledger import Layout, Origin, Version
 from fraud_assets.postgres.names import Relation, shortened
 from fraud_assets.postgres.reading import Selection
-from fraud_assets.postgres.seen import SEEN, SeenVersion, seen_from
+from fraud_assets.postgres.seen import SEEN, Attempt, SeenVersion
 from fraud_assets.postgres.tables import TableSpec
+from fraud_assets.postgres.windows import Window, neighbourhood
 
 UNPARTITIONED = ""
 MAX_FACT_CHARACTERS = 1_000
-_OUTPUT_KEYS = frozenset(
-    {"schema", "layout", "primary_key", "indexes", "column_types", "column_comments", "volatile", "max_rewrite_rows"}
-)
 
 
 @dataclass(frozen=True)
@@ -29,17 +28,24 @@ class Wanted:
     """The partitions that an input asks for. `keys` None means all that exist."""
 
     keys: tuple[str, ...] | None
-    required: frozenset[str]
-    reach: tuple[int, int] | None
+    required: frozenset[str] = frozenset()
+    is_window: bool = False
+    seen_by: Mapping[str, frozenset[str]] | None = None
+    """The partitions of the run that each key is loaded for; None means all of them."""
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is one partition by its nature, and not a window that happens to reach no further."""
+        return self.keys is not None and len(self.keys) == 1 and not self.is_window
 
 
 def asset_name(key: dg.AssetKey) -> str:
     return key.to_user_string()
 
 
-def table_spec(context: dg.OutputContext, default_schema: str | None, options: Mapping[str, Any]) -> TableSpec:
+def table_spec(context: dg.OutputContext, default_schema: str | None, max_rewrite_rows: int) -> TableSpec:
     """The table of an output: the last part of its key, in the first schema that anyone names."""
-    metadata = {key: value for key, value in context.definition_metadata.items() if key in _OUTPUT_KEYS}
+    metadata = context.definition_metadata
     path = context.asset_key.path
     prefix = path[-2] if len(path) > 1 else None
     schema = metadata.get("schema") or default_schema or prefix or "public"
@@ -52,27 +58,40 @@ def table_spec(context: dg.OutputContext, default_schema: str | None, options: M
         asset_key=asset_name(context.asset_key),
         relation=Relation(shortened(str(schema)), shortened(path[-1])),
         layout=Layout(layout),
-        primary_key=tuple(metadata.get("primary_key", ())),
-        indexes=tuple(tuple(names) for names in metadata.get("indexes", ())),
-        column_types=dict(metadata.get("column_types", {})),
-        column_comments=dict(metadata.get("column_comments", {})),
-        volatile=frozenset(metadata.get("volatile", ())),
-        max_rewrite_rows=int(metadata.get("max_rewrite_rows", options["max_rewrite_rows"])),
+        primary_key=_names(metadata, "primary_key"),
+        indexes=tuple(_names({"indexes": names}, "indexes") for names in metadata.get("indexes", ())),
+        column_types=_by_column(metadata, "column_types"),
+        column_comments=_by_column(metadata, "column_comments"),
+        volatile=frozenset(_names(metadata, "volatile")),
+        max_rewrite_rows=int(metadata.get("max_rewrite_rows", max_rewrite_rows)),
     )
 
 
+def _names(metadata: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    names = metadata.get(key, ())
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise PostgresStorageError(f"{key}={names!r} in an asset's metadata must be a list of column names.")
+    return tuple(map(shortened, names))
+
+
+def _by_column(metadata: Mapping[str, Any], key: str) -> dict[str, str]:
+    return {shortened(name): value for name, value in metadata.get(key, {}).items()}
+
+
 def output_partitions(context: dg.OutputContext) -> list[str]:
-    return list(context.asset_partition_keys) if context.has_asset_partitions else [UNPARTITIONED]
+    return [str(key) for key in context.asset_partition_keys] if context.has_asset_partitions else [UNPARTITIONED]
 
 
 def origins(context: dg.OutputContext, partition_keys: Sequence[str]) -> dict[str, Origin]:
     """Run, code version and upstream versions of each partition that an output writes."""
-    seen = SEEN.by(context.run_id, context.step_key)
-    ordered = None
-    if context.has_asset_partitions and len(partition_keys) > 1:
-        ordered = _positions(context.asset_partitions_def, context.step_context.instance)
+    attempt = _attempt(context)
     code_version = context.asset_spec.code_version
-    return {key: Origin(context.run_id, code_version, seen_from(seen, key, ordered)) for key in partition_keys}
+    return {key: Origin(context.run_id, code_version, SEEN.by(attempt, key)) for key in partition_keys}
+
+
+def _attempt(context: dg.OutputContext | dg.InputContext) -> Attempt:
+    step = context.step_context
+    return Attempt(step.run_id, step.step.key, step.previous_attempt_count)
 
 
 def facts(context: dg.OutputContext, partition_key: str) -> tuple[tuple[str, Any], ...]:
@@ -87,46 +106,85 @@ def facts(context: dg.OutputContext, partition_key: str) -> tuple[tuple[str, Any
 
 def _is_fact(value: object) -> bool:
     if isinstance(value, str):
-        return len(value) <= MAX_FACT_CHARACTERS
-    return isinstance(value, int | float) and value == value
+        return len(value) <= MAX_FACT_CHARACTERS and "\0" not in value
+    return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def wanted(context: dg.InputContext) -> Wanted:
     """The partitions that an input loads.
 
     `window` in the input's metadata, `[first, last]` in partitions relative to the same-day one, brings the earlier
-    partitions that exist; those behind the edge itself are required unless `missing` is "empty".
+    partitions that exist; those behind the edge itself are required unless `missing` is "empty". A reader without
+    partitions gets all that exist.
     """
+    is_required, window = _is_required(context), _window(context)
     if not context.has_asset_partitions:
-        return Wanted((UNPARTITIONED,), frozenset({UNPARTITIONED}) if _is_required(context) else frozenset(), None)
-    step = context.step_context
-    if not (step.has_partition_key or step.has_partition_key_range):
-        return Wanted(None, frozenset(), None)
-    keys = tuple(context.asset_partition_keys)
-    window = context.definition_metadata.get("window")
+        if _has_partitioned_upstream(context):
+            return Wanted(None)
+        return Wanted((UNPARTITIONED,), frozenset({UNPARTITIONED} if is_required else ()))
+    if _runs_in_step(context) and context.step_context.entity_partitions_def is None:
+        return Wanted(None)
+    keys = tuple(str(key) for key in context.asset_partition_keys)
+    is_own = _is_own_partition(context)
     if window is None:
-        return Wanted(keys, frozenset(keys) if _is_required(context) else frozenset(), None)
-    first, last = int(window[0]), int(window[1])
-    positions = _positions(context.asset_partitions_def, step.instance)
-    found = sorted(positions[key] for key in keys if key in positions)
-    if not found:
-        return Wanted((), frozenset(), (first, last))
-    ordered = list(positions)
-    inside = tuple(ordered[max(0, found[0] + first) : max(0, found[-1] + last + 1)])
-    required = frozenset(keys) & frozenset(inside) if _is_required(context) and first <= 0 <= last else frozenset()
-    return Wanted(inside, required, (first, last))
+        seen_by = {key: frozenset({key}) for key in keys} if is_own else None
+        return Wanted(keys, frozenset(keys if is_required else ()), seen_by=seen_by)
+    instance = context.step_context.instance if _runs_in_step(context) else context.instance
+    around = neighbourhood(context.asset_partitions_def, keys, window, instance)
+    required = frozenset(keys) if is_required and window.has_own else frozenset[str]()
+    seen_by = around.askers(window) if is_own else None
+    return Wanted(around.inside(window), required, is_window=True, seen_by=seen_by)
 
 
 def _is_required(context: dg.InputContext) -> bool:
     missing = context.definition_metadata.get("missing", "error")
     if missing not in {"error", "empty"}:
-        raise PostgresStorageError(f"An input says missing={missing!r}; it must be 'error' or 'empty'.")
+        raise PostgresStorageError(f"An input's metadata says missing={missing!r}; it must be 'error' or 'empty'.")
     return bool(missing == "error")
 
 
-def _positions(partitions_def: dg.PartitionsDefinition[Any], instance: dg.DagsterInstance) -> dict[str, int]:
-    keys = partitions_def.get_partition_keys(dynamic_partitions_store=instance)
-    return {key: position for position, key in enumerate(keys)}
+def _window(context: dg.InputContext) -> Window | None:
+    value = context.definition_metadata.get("window")
+    if value is None:
+        return None
+    is_pair = isinstance(value, list | tuple) and len(value) == 2 and all(type(offset) is int for offset in value)
+    if not is_pair or value[0] > value[1]:
+        raise PostgresStorageError(
+            f"An input's metadata says window={value!r}; it must be the offsets of its first and last partition, "
+            "such as [-37, 0]."
+        )
+    return Window(*value)
+
+
+def _runs_in_step(context: dg.InputContext) -> bool:
+    """False where a value is loaded by hand, `Definitions.load_asset_value`: nothing is recorded then."""
+    return context._step_context is not None
+
+
+def _has_partitioned_upstream(context: dg.InputContext) -> bool:
+    try:
+        return context.asset_partitions_def is not None
+    except dg.DagsterInvariantViolationError:
+        return False
+
+
+def _is_own_partition(context: dg.InputContext) -> bool:
+    """Whether each partition of the run reads the one of its own key, as far as can be told; else each counts for all.
+
+    The last is never wrong, only less exact.
+    """
+    if not _runs_in_step(context) or context.step_context.assets_def is None:
+        return False
+    assets, upstream = context.step_context.assets_def, context.asset_partitions_def
+    mapping = assets.get_partition_mapping_for_dep(context.asset_key)
+    if isinstance(mapping, dg.TimeWindowPartitionMapping) and mapping.start_offset == mapping.end_offset == 0:
+        mapping = None
+    if not (mapping is None or isinstance(mapping, dg.IdentityPartitionMapping)):
+        return False
+    own = assets.partitions_def
+    if isinstance(own, dg.TimeWindowPartitionsDefinition) and isinstance(upstream, dg.TimeWindowPartitionsDefinition):
+        return own.equal_except_for_start_or_end(upstream)
+    return bool(own == upstream)
 
 
 def selection(context: dg.InputContext) -> Selection:
@@ -139,10 +197,15 @@ def selection(context: dg.InputContext) -> Selection:
     )
 
 
-def note_seen(context: dg.InputContext, loaded: Sequence[Version], reach: tuple[int, int] | None) -> None:
-    """Remember what a step has loaded, and say so in its input's metadata."""
-    step = context.step_context
-    SEEN.add(step.run_id, step.step.key, [SeenVersion(v.version_id, v.partition_key, reach) for v in loaded])
+def note_seen(context: dg.InputContext, loaded: Sequence[Version], ask: Wanted) -> None:
+    """Remember what a step has loaded, for the ledger rows of its outputs."""
+    if not _runs_in_step(context):
+        return
+    partitions = ask.seen_by
+    SEEN.add(
+        _attempt(context),
+        [SeenVersion(v.version_id, None if partitions is None else partitions[v.partition_key]) for v in loaded],
+    )
 
 
 def combined_hash(hashes: Mapping[str, str]) -> str:

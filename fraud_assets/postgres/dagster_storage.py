@@ -26,7 +26,7 @@ class PlainUrlPostgresStorage(DagsterPostgresStorage):  # type: ignore[misc]
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: dict[str, Any]
     ) -> "PlainUrlPostgresStorage":
-        url = os.environ.get(config_value.get("override_env", ""), config_value["postgres_url"])
+        url = os.environ.get(config_value.get("override_env", "")) or config_value["postgres_url"]
         return cls(postgres_url=with_psycopg2(url), inst_data=inst_data)
 
 

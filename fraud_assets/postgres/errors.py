@@ -5,6 +5,10 @@ class PostgresStorageError(Exception):
     """Storage cannot do what was asked, and trying again cannot help."""
 
 
+class DatabaseUnavailable(PostgresStorageError):
+    """The database cannot be reached, or somebody holds a lock too long: trying again may help."""
+
+
 class UnstorableColumn(PostgresStorageError):
     """A column whose type or values PostgreSQL cannot hold without loss."""
 

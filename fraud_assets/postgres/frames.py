@@ -9,13 +9,20 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from fraud_assets.postgres.errors import UnstorableColumn
-from fraud_assets.postgres.names import ORDINAL_COLUMN, PARTITION_COLUMN
+from fraud_assets.postgres.names import TAKEN_COLUMNS, shortened
 
 Frame: TypeAlias = "pd.DataFrame | pa.Table | pa.RecordBatchReader"
 BATCH_ROWS = 50_000
+BATCH_BYTES = 16 * 1024 * 1024
+
+# PostgreSQL begins on 24 November 4714 BC. The last instant of its timestamps is beyond Arrow's microseconds.
+_FIRST_DAY = -2_440_588
+_LAST_DAY = 2_145_042_905
+_FIRST_MICROSECOND = _FIRST_DAY * 86_400_000_000
 
 
 @dataclass(frozen=True)
@@ -27,40 +34,54 @@ class Incoming:
 
 
 def incoming(frame: object) -> Incoming:
-    """A frame as batches. Raises `UnstorableColumn` for what cannot be a table at all."""
+    """A frame as batches. Raises `UnstorableColumn` for what cannot be a table at all. An index is not stored."""
     if isinstance(frame, pd.DataFrame):
+        _check_names(list(frame.columns))
+        if len(frame) and not len(frame.columns):
+            raise UnstorableColumn("A frame that has rows and no columns cannot be stored; an index is not enough.")
         schema = _pandas_schema(frame)
-        found = Incoming(schema, _pandas_batches(frame, schema))
-    elif isinstance(frame, pa.Table):
-        found = Incoming(frame.schema, iter(frame.to_batches(max_chunksize=BATCH_ROWS)))
-    elif isinstance(frame, pa.RecordBatchReader):
-        found = Incoming(frame.schema, iter(frame))
-    else:
-        raise UnstorableColumn(
-            f"A table takes a pandas DataFrame, a pyarrow Table or a pyarrow RecordBatchReader, not {type(frame)!r}."
-        )
-    _check_names(found.schema.names)
-    return found
+        return Incoming(schema, _bounded(_pandas_batches(frame, schema)))
+    if isinstance(frame, pa.Table):
+        _check_names(frame.schema.names)
+        return Incoming(frame.schema, _bounded(iter(frame.to_batches())))
+    if isinstance(frame, pa.RecordBatchReader):
+        _check_names(frame.schema.names)
+        return Incoming(frame.schema, _bounded(iter(frame)))
+    raise UnstorableColumn(
+        f"A table takes a pandas DataFrame, a pyarrow Table or a pyarrow RecordBatchReader, not {type(frame)!r}."
+    )
 
 
-def _check_names(names: list[str]) -> None:
+def _check_names(names: list[Any]) -> None:
+    seen: set[str] = set()
     for name in names:
-        if names.count(name) > 1:
-            raise UnstorableColumn(f"The column {name!r} is there twice; rename one.")
-        if name in {PARTITION_COLUMN, ORDINAL_COLUMN}:
-            raise UnstorableColumn(f"The name {name!r} is taken by storage itself; rename the column.")
+        if not isinstance(name, str):
+            raise UnstorableColumn(f"The column {name!r} has a name that is no string; rename it.")
         if not name or "\0" in name:
             raise UnstorableColumn(f"A column cannot be called {name!r}; rename it.")
+        if name in TAKEN_COLUMNS:
+            raise UnstorableColumn(f"The name {name!r} is taken by storage or PostgreSQL itself; rename the column.")
+        if shortened(name) in seen:
+            raise UnstorableColumn(f"The column {name!r} is there twice; rename one.")
+        seen.add(shortened(name))
 
 
 def _pandas_schema(frame: pd.DataFrame) -> pa.Schema:
-    for name in frame.columns:
-        if not isinstance(name, str):
-            raise UnstorableColumn(f"The column {name!r} has a name that is no string; rename it.")
     try:
         return pa.Schema.from_pandas(frame, preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise UnstorableColumn(f"The frame has a column of mixed types: {error}; give it one type.") from error
+    except (ValueError, TypeError, ArithmeticError, NotImplementedError):
+        for name in frame.columns:
+            _check_column(name, frame[[name]])
+        raise
+
+
+def _check_column(name: str, column: pd.DataFrame) -> None:
+    try:
+        pa.Schema.from_pandas(column, preserve_index=False)
+    except (ValueError, TypeError, ArithmeticError, NotImplementedError) as error:
+        raise UnstorableColumn(
+            f"The column {name!r} has values of no single storable type ({error}); convert it to one type."
+        ) from error
 
 
 def _pandas_batches(frame: pd.DataFrame, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -69,76 +90,63 @@ def _pandas_batches(frame: pd.DataFrame, schema: pa.Schema) -> Iterator[pa.Recor
         yield pa.RecordBatch.from_pandas(chunk, schema=schema, preserve_index=False)
 
 
+def _bounded(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of bounded rows and bytes: each is encoded as a whole on its way."""
+    for batch in batches:
+        size = max(1, batch.nbytes // max(1, batch.num_rows))
+        step = max(1, min(BATCH_ROWS, BATCH_BYTES // size))
+        for start in range(0, batch.num_rows, step):
+            yield batch.slice(start, step)
+
+
 def to_wire(batch: pa.RecordBatch, wire: pa.Schema) -> pa.RecordBatch:
-    """The batch's columns in the order and the exact types of `wire`; a column that the batch lacks is left to NULL.
+    """The batch's columns, which `wire` names in the same order, in the exact types of `wire`.
 
     Raises `UnstorableColumn` where a value does not survive, for example nanoseconds that microseconds cannot hold.
     """
-    arrays = []
-    for field in wire:
-        if field.name not in batch.schema.names:
-            arrays.append(pa.nulls(batch.num_rows, field.type))
-            continue
-        arrays.append(_wire_array(field.name, batch.column(field.name), field.type))
+    arrays = [
+        _wire_array(name, array, field.type)
+        for name, array, field in zip(batch.schema.names, batch.columns, wire, strict=True)
+    ]
     return pa.RecordBatch.from_arrays(arrays, schema=wire)
 
 
 def _wire_array(name: str, array: pa.Array, wire: pa.DataType) -> pa.Array:
-    if pat.is_dictionary(array.type):
-        array = array.dictionary_decode()
-    if array.type == wire:
-        return array
+    given = array.type
     try:
-        return array.cast(wire)
+        if pat.is_dictionary(given):
+            array = array.dictionary_decode()
+        converted = array if array.type == wire else array.cast(wire)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise UnstorableColumn(
-            f"The column {name!r} ({array.type}) has values that {wire} cannot hold: {reason}; round or convert it."
+            f"The column {name!r} ({given}) has values that {wire} cannot hold: {reason}; round or convert it."
         ) from error
+    if problem := _unstorable_values(converted):
+        raise UnstorableColumn(f"The column {name!r} has {problem}, which PostgreSQL cannot hold; replace them.")
+    return converted
 
 
-def remembered(stored: pa.Schema, handed_in: pa.Schema | None) -> pa.Schema:
-    """The schema to give back: what came from the server, in the types of the frame that was handed in.
-
-    A column keeps the server's type where the frame was narrower than its column, or where it was a categorical,
-    which is stored as text.
-    """
-    if handed_in is None:
-        return stored
-    fields = []
-    for field in stored:
-        index = handed_in.get_field_index(field.name)
-        wanted = handed_in.field(index).type if index >= 0 else field.type
-        fields.append(pa.field(field.name, wanted if _castable(field.type, wanted) else _plain(field.type)))
-    return pa.schema(fields, metadata=handed_in.metadata)
+def _unstorable_values(array: pa.Array) -> str | None:
+    """What is wrong with values that are fine in Arrow."""
+    if pat.is_list(array.type):
+        return _unstorable_values(array.flatten())
+    if pat.is_string(array.type):
+        return "texts with NUL characters" if pc.any(pc.match_substring(array, "\0")).as_py() else None
+    if pat.is_timestamp(array.type):
+        return "times before 4714 BC" if _reaches(array.cast(pa.int64()), _FIRST_MICROSECOND, None) else None
+    if pat.is_date(array.type):
+        days = array.cast(pa.int32())
+        return "dates before 4714 BC or after 5874897" if _reaches(days, _FIRST_DAY, _LAST_DAY) else None
+    return None
 
 
-def _plain(arrow_type: pa.DataType) -> pa.DataType:
-    return arrow_type.storage_type if isinstance(arrow_type, pa.BaseExtensionType) else arrow_type
-
-
-def _castable(stored: pa.DataType, wanted: pa.DataType) -> bool:
-    if pat.is_dictionary(wanted) or pat.is_null(wanted):
+def _reaches(numbers: pa.Array, first: int, last: int | None) -> bool:
+    """Whether any of the numbers lies outside of what is allowed."""
+    found = pc.min_max(numbers).as_py()
+    if found["min"] is None:
         return False
-    if pat.is_integer(stored) and pat.is_integer(wanted):
-        return bool(stored.bit_width <= wanted.bit_width or wanted.bit_width < 16)
-    if pat.is_floating(stored):
-        return bool(pat.is_floating(wanted) and stored.bit_width <= wanted.bit_width)
-    if pat.is_decimal(wanted) or pat.is_uint64(wanted):
-        return isinstance(stored, pa.BaseExtensionType)
-    is_alike: bool = pat.is_temporal(stored) == pat.is_temporal(wanted) and pat.is_nested(stored) == pat.is_nested(
-        wanted
-    )
-    return is_alike
-
-
-def as_remembered(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """One batch from the server in the types of `remembered`."""
-    arrays = []
-    for array, field in zip(batch.columns, schema, strict=True):
-        plain = array.storage if isinstance(array, pa.ExtensionArray) else array
-        arrays.append(plain if plain.type == field.type else plain.cast(field.type))
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    return bool(found["min"] < first or (last is not None and found["max"] > last))
 
 
 def to_pandas(table: pa.Table) -> pd.DataFrame:
@@ -163,8 +171,8 @@ def by_partition(value: object, partition_keys: list[str]) -> Mapping[str, objec
     if not isinstance(value, Mapping):
         if len(partition_keys) != 1:
             raise UnstorableColumn(
-                f"The run covers {len(partition_keys)} partitions, and the asset returned one frame; "
-                "return a dict of partition key to frame."
+                f"The run covers {len(partition_keys)} partitions, and the asset returned one value; "
+                "return a dict of partition key to value."
             )
         return {partition_keys[0]: value}
     missing = [key for key in partition_keys if key not in value]

@@ -1,6 +1,7 @@
 """The IO manager for fitted models: signed bytes in a table, verified before a single one of them is unpickled."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,9 +19,9 @@ from fraud_assets.postgres.contexts import (
     wanted,
 )
 from fraud_assets.postgres.errors import PartitionMissing, PostgresStorageError
+from fraud_assets.postgres.failures import as_failures
 from fraud_assets.postgres.frames import by_partition
 from fraud_assets.postgres.models import load_model, store_model
-from fraud_assets.postgres.table_io_manager import as_failures
 
 
 class PostgresModelIOManager(dg.ConfigurableIOManager):
@@ -44,7 +45,7 @@ class PostgresModelIOManager(dg.ConfigurableIOManager):
             provenance = origins(context, keys)
             volatile = frozenset(context.definition_metadata.get("volatile", ()))
             hashes = {}
-            for key, model in by_partition(obj, keys).items():
+            for key, model in _models(obj, keys).items():
                 started = time.monotonic()
                 with self.postgres.connect() as connection:
                     version = store_model(
@@ -73,7 +74,7 @@ class PostgresModelIOManager(dg.ConfigurableIOManager):
             context.step_context.set_data_version(context.asset_key, dg.DataVersion(combined_hash(hashes)))
 
     def load_input(self, context: dg.InputContext) -> object:
-        """The model of the one partition asked for, or a dict of partition key to model for several."""
+        """The model of the one partition asked for; for a window or several, a dict of partition key to model."""
         with as_failures():
             ask = wanted(context)
             if ask.keys is None:
@@ -96,11 +97,16 @@ class PostgresModelIOManager(dg.ConfigurableIOManager):
                     if key in ask.required:
                         raise
                     continue
-                note_seen(context, [version], ask.reach)
+                note_seen(context, [version], ask)
                 loaded[key] = model
-            if len(ask.keys) == 1:
-                return loaded.get(ask.keys[0])
-            return loaded
+            return loaded.get(ask.keys[0]) if ask.is_single else loaded
 
     def _key(self) -> bytes:
         return self.signing_key.encode()
+
+
+def _models(value: object, partition_keys: list[str]) -> Mapping[str, object]:
+    """The models by partition. One that is a dict itself is told from a dict of models by its keys."""
+    if len(partition_keys) == 1 and not (isinstance(value, Mapping) and set(value) == set(partition_keys)):
+        return {partition_keys[0]: value}
+    return by_partition(value, partition_keys)

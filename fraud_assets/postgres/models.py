@@ -9,29 +9,34 @@ import hashlib
 import hmac
 import io
 import json
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as library_version
 from typing import Any
 
 import joblib
+import numpy as np
+from joblib.numpy_pickle import NumpyPickler
 from psycopg import Connection
 
-from fraud_assets.postgres.errors import ModelRefused, PartitionMissing, PostgresStorageError
+from fraud_assets.postgres.errors import ModelRefused, PostgresStorageError
 from fraud_assets.postgres.ledger import (
+    Content,
     Origin,
     Status,
     Version,
     current_versions,
-    lock_name,
-    next_version,
+    find_version,
     next_version_id,
-    record_version,
+    record_current,
     set_status,
-    versions,
 )
-from fraud_assets.postgres.swap import prune_archived
+from fraud_assets.postgres.locks import lock_name
+from fraud_assets.postgres.retention import prune_archived
+
+__all__ = ["find_version", "load_model", "store_model", "verified_payload"]
 
 
 def dumped(model: object) -> bytes:
@@ -45,22 +50,53 @@ def dumped(model: object) -> bytes:
 
 def _dump(model: object) -> bytes:
     buffer = io.BytesIO()
-    joblib.dump(model, buffer)
+    _Pickler(buffer, protocol=pickle.DEFAULT_PROTOCOL).dump(model)
     return buffer.getvalue()
+
+
+class _Pickler(NumpyPickler):  # type: ignore[misc]
+    """joblib's own, but for what lies between the fields of records: the padding of a tree's nodes is stale memory."""
+
+    def save(self, obj: object) -> None:
+        if type(obj) is np.ndarray and obj.dtype.names is not None:
+            clean = np.zeros(obj.shape, obj.dtype)
+            for name in obj.dtype.names:
+                clean[name] = obj[name]
+            obj = clean
+        super().save(obj)
 
 
 def _without(model: object, volatile: frozenset[str]) -> tuple[object, dict[str, Any]]:
     if not volatile:
         return model, {}
+    if not hasattr(model, "__dict__"):
+        raise PostgresStorageError(
+            f"The metadata names volatile attributes, and {type(model).__name__} has no attributes to leave out; "
+            "return an object that has, or name none."
+        )
     bare = copy.copy(model)
-    taken = {name: vars(bare).pop(name) for name in sorted(volatile) if name in vars(bare)}
-    return bare, taken
+    return bare, {name: vars(bare).pop(name) for name in sorted(volatile) if name in vars(bare)}
 
 
-def _signature(
-    key: bytes, asset_key: str, partition_key: str, version: int, sha256: str, beside: Mapping[str, Any]
-) -> bytes:
-    message = json.dumps([asset_key, partition_key, version, sha256, beside], sort_keys=True)
+@dataclass(frozen=True)
+class _Beside:
+    """What is signed with a payload, as the very text that is stored: a number read back may be written otherwise."""
+
+    libraries: str
+    volatile: str
+
+    @classmethod
+    def of(cls, libraries: dict[str, str], volatile: dict[str, Any]) -> "_Beside":
+        try:
+            return cls(json.dumps(libraries, sort_keys=True), json.dumps(volatile, sort_keys=True))
+        except TypeError as error:
+            raise PostgresStorageError(
+                f"Volatile attributes must be plain numbers and texts ({error}); convert them."
+            ) from error
+
+
+def _signature(key: bytes, asset_key: str, partition_key: str, version: int, sha256: str, beside: _Beside) -> bytes:
+    message = json.dumps([asset_key, partition_key, version, sha256, beside.libraries, beside.volatile])
     return hmac.new(key, message.encode(), hashlib.sha256).digest()
 
 
@@ -93,7 +129,7 @@ def store_model(
         asset_key,
         partition_key,
         dumped(bare),
-        {"libraries": _installed(libraries), "volatile": measured},
+        _Beside.of(_installed(libraries), measured),
         _checked_key(signing_key, asset_key, partition_key),
         origin,
         keep,
@@ -105,7 +141,7 @@ def _store(
     asset_key: str,
     partition_key: str,
     payload: bytes,
-    beside: Mapping[str, Any],
+    beside: _Beside,
     signing_key: bytes,
     origin: Origin,
     keep: int,
@@ -115,34 +151,21 @@ def _store(
         lock_name(connection, "model", asset_key, partition_key)
         for current in current_versions(connection, asset_key, [partition_key]):
             set_status(connection, current.version_id, Status.ARCHIVED)
-        version = Version(
-            version_id=next_version_id(connection),
-            asset_key=asset_key,
-            partition_key=partition_key,
-            version=next_version(connection, asset_key, partition_key),
-            status=Status.CURRENT,
-            relation_schema=None,
-            relation_name=None,
-            row_count=1,
-            byte_count=len(payload),
-            content_hash=sha256,
-            arrow_schema=None,
-            code_version=origin.code_version,
-            run_id=origin.run_id,
-            facts=dict(origin.facts),
-            created_at=datetime.now(UTC),
+        version = record_current(
+            connection,
+            next_version_id(connection),
+            asset_key,
+            partition_key,
+            Content(row_count=1, byte_count=len(payload), content_hash=sha256),
+            origin,
         )
-        record_version(connection, version, origin.upstream)
         signature = _signature(signing_key, asset_key, partition_key, version.version, sha256, beside)
         connection.execute(
             "INSERT INTO dagster_io.models (version_id, payload, sha256, signature, libraries, volatile)"
             " VALUES (%b, %b, %s, %b, %s, %s)",
-            [
-                version.version_id, payload, sha256, signature,
-                json.dumps(beside["libraries"]), json.dumps(beside["volatile"]),
-            ],
-        )  # fmt: skip
-        prune_archived(connection, asset_key, partition_key, keep)
+            [version.version_id, payload, sha256, signature, beside.libraries, beside.volatile],
+        )
+    prune_archived(connection, asset_key, partition_key, keep)
     return version
 
 
@@ -176,17 +199,6 @@ def load_model(
     return found, model
 
 
-def find_version(
-    connection: Connection[Any], asset_key: str, partition_key: str, version: int | None = None
-) -> Version:
-    """The current version, or the one of that number. Raises `PartitionMissing`."""
-    for candidate in versions(connection, asset_key, partition_key):
-        if (candidate.status == Status.CURRENT) if version is None else (candidate.version == version):
-            return candidate
-    which = "" if version is None else f"version {version} of "
-    raise PartitionMissing(f"{which}{asset_key} of {partition_key!r} has never been stored; materialize it first.")
-
-
 def verified_payload(
     connection: Connection[Any], version: Version, *, signing_key: bytes, libraries: Sequence[str] = ()
 ) -> tuple[bytes, dict[str, Any]]:
@@ -202,17 +214,18 @@ def verified_payload(
     key = _checked_key(signing_key, version.asset_key, version.partition_key)
     if hashlib.sha256(payload).hexdigest() != sha256:
         raise ModelRefused(f"{name} is damaged: its bytes do not have their checksum. Restore or refit it.")
-    beside = {"libraries": made_with, "volatile": measured}
+    beside = _Beside(made_with, measured)
     expected = _signature(key, version.asset_key, version.partition_key, version.version, sha256, beside)
     if not hmac.compare_digest(expected, signature):
         raise ModelRefused(
             f"{name} was not signed with this signing key, or has been changed since; set the key that it was "
             "stored under, or refit it."
         )
+    stored_under = json.loads(made_with)
     for library, installed in _installed(libraries).items():
-        if library in made_with and made_with[library] != installed:
+        if stored_under.get(library, installed) != installed:
             raise ModelRefused(
-                f"{name} was made with {library} {made_with[library]}, and {installed} is installed; "
-                f"install {library}=={made_with[library]}, or refit it."
+                f"{name} was made with {library} {stored_under[library]}, and {installed} is installed; "
+                f"install {library}=={stored_under[library]}, or refit it."
             )
-    return bytes(payload), dict(measured)
+    return bytes(payload), dict(json.loads(measured))

@@ -1,7 +1,7 @@
 """Names in the database: which table an asset is, and what its partitions are called. Nothing here talks to a server.
 
-PostgreSQL cuts identifiers at 63 bytes without a word, so two long names can become one; ours are shortened here,
-with a digest, and stay distinct.
+PostgreSQL cuts identifiers at 63 bytes without a word, so two long names can become one; ours (of schemas, tables,
+columns and partitions) are shortened here, with a digest, and stay distinct. Frames come back with their own names.
 """
 
 import hashlib
@@ -15,6 +15,8 @@ PARTITION_COLUMN = "partition_key"
 """The column that every stored table has beside its own: the Dagster partition that the row belongs to."""
 ORDINAL_COLUMN = "row_ordinal"
 """The column that a table of the layout `rows` has besides: the row's place in its frame."""
+TAKEN_COLUMNS = frozenset({PARTITION_COLUMN, ORDINAL_COLUMN, "ctid", "tableoid", "xmin", "xmax", "cmin", "cmax"})
+"""Names that no column of a frame can have: storage's own, and those of PostgreSQL's system columns."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ The parent table is never named: a long read of one day must not hold up another
 against replacement for as long as it is read.
 """
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -13,21 +14,26 @@ from psycopg import sql
 from fraud_assets.postgres.bulk import ReadSession, RelationVanished, closing_reader
 from fraud_assets.postgres.connection import PostgresResource
 from fraud_assets.postgres.errors import PartitionMissing, PostgresStorageError
-from fraud_assets.postgres.frames import as_remembered, remembered
 from fraud_assets.postgres.ledger import Layout, Version, current_versions
-from fraud_assets.postgres.names import ORDINAL_COLUMN, PARTITION_COLUMN, Relation
-from fraud_assets.postgres.tables import registered_spec, stored_columns
+from fraud_assets.postgres.names import ORDINAL_COLUMN, PARTITION_COLUMN, shortened
+from fraud_assets.postgres.remembering import as_remembered, remembered
+from fraud_assets.postgres.tables import StoredColumn, TableSpec, registered_spec, select_list, stored_columns
+from fraud_assets.postgres.types import wire_type
 
 LOOKUPS = 20
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What an input asks for: some columns or all, and a condition with its bound values."""
+    """What an input asks for: some columns or all, and a condition with the values of its placeholders.
+
+    `where` names columns as the database has them; `%s` in it is a value of `where_params`, and `%%` a percent sign
+    where there are any.
+    """
 
     columns: tuple[str, ...] | None = None
     where: str | None = None
-    where_params: tuple[str | int | float | bool, ...] = ()
+    where_params: tuple[str | int | float | bool | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,28 +53,35 @@ def load(
 ) -> Loaded:
     """The rows of those partitions that exist, in the order of `partition_keys`; None means all that exist.
 
-    Raises `PartitionMissing` naming the first of `required` that does not exist.
+    Raises `PartitionMissing` naming the first of `required` that does not exist, and `PostgresStorageError` for
+    columns that do not exist and conditions that the server refuses.
     """
+    vanished: tuple[Version, ...] = ()
     for _ in range(LOOKUPS):
         with postgres.connect() as connection:
             spec = registered_spec(connection, asset_key)
             found = {v.partition_key: v for v in current_versions(connection, asset_key, partition_keys)}
             _check_required(asset_key, required, found.keys())
             if spec is None:
-                return Loaded(pa.RecordBatchReader.from_batches(pa.schema([]), iter(())), ())
-            columns = _chosen(spec.relation, [c.name for c in stored_columns(connection, spec.relation)], selection)
-        keys = [key for key in (found if partition_keys is None else partition_keys) if key in found]
-        chosen = tuple(found[key] for key in keys)
+                return Loaded(_nothing(selection.columns or (), []), ())
+            columns = _chosen(spec, stored_columns(connection, spec.relation), selection)
+        chosen = tuple(found[key] for key in (found if partition_keys is None else partition_keys) if key in found)
+        if not chosen:
+            return Loaded(_nothing(selection.columns or [c.name for c in columns], columns), ())
         try:
-            reader = _open(postgres, spec.relation, spec.layout, columns, chosen, selection)
-        except RelationVanished:
-            continue
-        return Loaded(reader, chosen)
+            return Loaded(_open(postgres, spec, columns, chosen, selection), chosen)
+        except RelationVanished as error:
+            # A swap changes the ledger and the table's name together; the same versions twice were dropped otherwise.
+            if chosen == vanished:
+                raise PostgresStorageError(
+                    f"{asset_key} cannot be read ({error}); if it was dropped by hand, materialize it again."
+                ) from error
+            vanished = chosen
     raise PostgresStorageError(f"{asset_key} was replaced {LOOKUPS} times while it was being looked up; try again.")
 
 
-def _check_required(asset_key: str, required: frozenset[str], found: object) -> None:
-    missing = sorted(key for key in required if key not in found)  # type: ignore[operator]
+def _check_required(asset_key: str, required: frozenset[str], found: Collection[str]) -> None:
+    missing = sorted(key for key in required if key not in found)
     if missing:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         which = f"The partition {missing[0]!r}{others} of {asset_key}" if missing[0] else asset_key
@@ -77,32 +90,43 @@ def _check_required(asset_key: str, required: frozenset[str], found: object) -> 
         )
 
 
-def _chosen(table: Relation, existing: list[str], selection: Selection) -> list[str]:
+def _chosen(spec: TableSpec, existing: list[StoredColumn], selection: Selection) -> list[StoredColumn]:
     if selection.columns is None:
         return existing
-    unknown = [name for name in selection.columns if name not in existing]
-    if unknown:
-        raise PostgresStorageError(
-            f"{table} has no column {unknown[0]!r}; it has {', '.join(existing)}. Correct the input's columns."
-        )
-    return list(selection.columns)
+    by_name = {column.name: column for column in existing}
+    for name in selection.columns:
+        if shortened(name) not in by_name:
+            raise PostgresStorageError(
+                f"{spec.relation} has no column {name!r}; it has {', '.join(by_name)}. Correct the input's columns."
+            )
+    return [by_name[shortened(name)] for name in selection.columns]
+
+
+def _nothing(names: Sequence[str], columns: Sequence[StoredColumn]) -> pa.RecordBatchReader:
+    """No rows, in as many columns as are known."""
+    types = {column.name: wire_type(column.type) or pa.null() for column in columns}
+    schema = pa.schema([pa.field(name, types.get(shortened(name), pa.null())) for name in names])
+    return pa.RecordBatchReader.from_batches(schema, iter(()))
 
 
 def _open(
     postgres: PostgresResource,
-    table: Relation,
-    layout: Layout,
-    columns: list[str],
+    spec: TableSpec,
+    columns: list[StoredColumn],
     chosen: tuple[Version, ...],
     selection: Selection,
 ) -> pa.RecordBatchReader:
     session = ReadSession(postgres.url)
     try:
-        if layout is Layout.PARTITIONS and chosen:
+        if spec.layout is Layout.PARTITIONS:
             session.lock(version.relation for version in chosen)
-        query = _query(table, layout, columns, chosen, selection)
-        raw = session.read(query, list(selection.where_params) * max(1, _repeats(layout, chosen)))
-        schema = remembered(raw.schema, chosen[-1].schema if chosen else None)
+            query = _partitions_query(columns, chosen, selection)
+        else:
+            _freeze_rows(session, chosen)
+            query = _rows_query(spec, columns, chosen, selection)
+        raw = session.read(query)
+        handed_in = [version.schema for version in chosen if version.schema is not None]
+        schema = remembered(raw.schema, {column.name: column.type for column in columns}, handed_in)
     except BaseException:
         session.close()
         raise
@@ -114,42 +138,57 @@ def _open(
     return closing_reader(session, schema, batches())
 
 
-def _repeats(layout: Layout, chosen: tuple[Version, ...]) -> int:
-    return len(chosen) if layout is Layout.PARTITIONS else 1
+def _freeze_rows(session: ReadSession, chosen: tuple[Version, ...]) -> None:
+    """See the rows of exactly these versions: all partitions share one table, which does not say whose rows it holds.
+
+    Raises `RelationVanished` where one of them has been replaced by now.
+    """
+    session.freeze_view()
+    ids = sql.SQL(", ").join(sql.Literal(version.version_id) for version in chosen)
+    query = sql.SQL("SELECT version_id FROM dagster_io.versions WHERE status = 'current' AND version_id IN ({})")
+    if len(session.first_column(query.format(ids))) != len(chosen):
+        raise RelationVanished
 
 
-def _query(
-    table: Relation, layout: Layout, columns: list[str], chosen: tuple[Version, ...], selection: Selection
-) -> sql.Composed:
-    names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    if not chosen:
-        return sql.SQL("SELECT {} FROM {} WHERE false").format(names, table.identifier)
-    if layout is Layout.ROWS:
-        keys = sql.SQL(", ").join(sql.Literal(version.partition_key) for version in chosen)
-        query = sql.SQL("SELECT {} FROM {} WHERE {} IN ({})").format(
-            names, table.identifier, sql.Identifier(PARTITION_COLUMN), keys
-        )
-        order = sql.SQL(" ORDER BY array_position(ARRAY[{}]::text[], {}), {}").format(
-            keys, sql.Identifier(PARTITION_COLUMN), sql.Identifier(ORDINAL_COLUMN)
-        )
-        return query + _condition(selection, 0, sql.SQL(" AND ({})")) + order
-    parts = []
-    for position, version in enumerate(chosen):
-        part = sql.SQL("SELECT {} FROM ONLY {}").format(names, version.relation.identifier)
-        parts.append(part + _condition(selection, position, sql.SQL(" WHERE ({})")))
+def _partitions_query(columns: list[StoredColumn], chosen: tuple[Version, ...], selection: Selection) -> sql.Composed:
+    condition = _condition(selection, sql.SQL(" WHERE ({}\n)"))
+    parts = (
+        sql.SQL("SELECT {} FROM ONLY {}{}").format(select_list(columns), version.relation.identifier, condition)
+        for version in chosen
+    )
     return sql.SQL(" UNION ALL ").join(parts)
 
 
-def _condition(selection: Selection, position: int, form: sql.SQL) -> sql.Composed:
-    """The author's condition with its `%s` turned into the server's numbered parameters."""
+def _rows_query(
+    spec: TableSpec, columns: list[StoredColumn], chosen: tuple[Version, ...], selection: Selection
+) -> sql.Composed:
+    return sql.SQL("SELECT {} FROM {} WHERE {} IN ({}){} ORDER BY array_position(ARRAY[{}]::text[], {}), {}").format(
+        select_list(columns),
+        spec.relation.identifier,
+        sql.Identifier(PARTITION_COLUMN),
+        keys := sql.SQL(", ").join(sql.Literal(version.partition_key) for version in chosen),
+        _condition(selection, sql.SQL(" AND ({}\n)")),
+        keys,
+        sql.Identifier(PARTITION_COLUMN),
+        sql.Identifier(ORDINAL_COLUMN),
+    )
+
+
+def _condition(selection: Selection, form: sql.SQL) -> sql.Composable:
+    """The author's condition, with its values as literals: the server streams no query that has parameters."""
     if selection.where is None:
-        return sql.SQL("").format()
-    pieces = selection.where.split("%s")
-    if len(pieces) - 1 != len(selection.where_params):
+        return sql.SQL("")
+    if not selection.where_params:
+        return form.format(sql.SQL(selection.where))
+    # Alternating: text, placeholder or escaped percent sign, text, and so on.
+    pieces = re.split("(%%|%s)", selection.where)
+    if pieces.count("%s") != len(selection.where_params):
         raise PostgresStorageError(
-            f"The input's where has {len(pieces) - 1} placeholders (%s) and {len(selection.where_params)} "
+            f"The input's where has {pieces.count('%s')} placeholders (%s) and {len(selection.where_params)} "
             "where_params; give one value each."
         )
-    first = position * len(selection.where_params)
-    numbered = pieces[0] + "".join(f"${first + i + 1}{piece}" for i, piece in enumerate(pieces[1:]))
-    return form.format(sql.SQL(numbered))
+    values = iter(selection.where_params)
+    written: list[sql.Composable] = [
+        sql.Literal(next(values)) if piece == "%s" else sql.SQL("%" if piece == "%%" else piece) for piece in pieces
+    ]
+    return form.format(sql.Composed(written))

@@ -5,7 +5,6 @@ which can be read back into the columns of any later day.
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -14,19 +13,22 @@ from psycopg import Connection, sql
 from fraud_assets.postgres.bulk import copy_in
 from fraud_assets.postgres.frames import to_wire
 from fraud_assets.postgres.ledger import (
+    Content,
     Origin,
     Status,
     Version,
     current_versions,
-    lock_name,
-    next_version,
     next_version_id,
-    record_version,
+    record_current,
     set_status,
 )
+from fraud_assets.postgres.locks import lock_table_name
 from fraud_assets.postgres.names import ORDINAL_COLUMN, PARTITION_COLUMN
-from fraud_assets.postgres.swap import prune_archived
+from fraud_assets.postgres.retention import prune_archived
 from fraud_assets.postgres.tables import TableSpec, stored_columns, wire_schema
+
+_PARTITION = pa.field(PARTITION_COLUMN, pa.string())
+_ORDINAL = pa.field(ORDINAL_COLUMN, pa.int32())
 
 
 def replace_rows(
@@ -36,11 +38,16 @@ def replace_rows(
     handed_in: pa.Schema,
     batches: Iterable[pa.RecordBatch],
     origin: Origin,
-    keep: int,
+    keep: int | None,
 ) -> Version:
-    """Make `batches` the current rows of a partition, in one transaction; the rows before are archived."""
+    """Make `batches` the current rows of a partition, in one transaction; the rows before are archived.
+
+    Raises as `replace_partition` does, with nothing changed.
+    """
+    # Whatever makes the rows is done before the table's lock is taken: it may take its time, or read this very table.
+    ready = list(batches)
     with connection.transaction():
-        lock_name(connection, "table", str(spec.relation))
+        lock_table_name(connection, spec.relation)
         for current in current_versions(connection, spec.asset_key, [partition_key]):
             _archive(connection, spec, current)
         wire = wire_schema(stored_columns(connection, spec.relation), handed_in)
@@ -49,34 +56,17 @@ def replace_rows(
             connection,
             spec.relation,
             kept,
-            _numbered(batches, wire, kept, partition_key),
+            _numbered(ready, wire, kept, partition_key),
             unhashed=spec.volatile | {PARTITION_COLUMN, ORDINAL_COLUMN},
             freeze=False,
         )
-        version = Version(
-            version_id=next_version_id(connection),
-            asset_key=spec.asset_key,
-            partition_key=partition_key,
-            version=next_version(connection, spec.asset_key, partition_key),
-            status=Status.CURRENT,
-            relation_schema=None,
-            relation_name=None,
-            row_count=copied.rows,
-            byte_count=_bytes(connection, spec, partition_key),
-            content_hash=copied.content_hash,
-            arrow_schema=handed_in.serialize().to_pybytes(),
-            code_version=origin.code_version,
-            run_id=origin.run_id,
-            facts=dict(origin.facts),
-            created_at=datetime.now(UTC),
-        )
-        record_version(connection, version, origin.upstream)
+        size = _bytes(connection, spec, partition_key)
+        content = Content(copied.rows, size, copied.content_hash, handed_in)
+        version_id = next_version_id(connection)
+        version = record_current(connection, version_id, spec.asset_key, partition_key, content, origin)
+    if keep is not None:
         prune_archived(connection, spec.asset_key, partition_key, keep)
-        return version
-
-
-_PARTITION = pa.field(PARTITION_COLUMN, pa.string())
-_ORDINAL = pa.field(ORDINAL_COLUMN, pa.int32())
+    return version
 
 
 def _numbered(
@@ -93,11 +83,12 @@ def _numbered(
 
 
 def _archive(connection: Connection[Any], spec: TableSpec, current: Version) -> None:
+    # t.* and not t: a column may be called t.
     condition = sql.SQL("t.{} = {}").format(sql.Identifier(PARTITION_COLUMN), sql.Literal(current.partition_key))
     connection.execute(
         sql.SQL(
             "INSERT INTO dagster_io.archived_rows (version_id, ordinal, content)"
-            " SELECT {}, t.{}, to_jsonb(t) FROM {} t WHERE {}"
+            " SELECT {}, t.{}, to_jsonb(t.*) FROM {} t WHERE {}"
         ).format(sql.Literal(current.version_id), sql.Identifier(ORDINAL_COLUMN), spec.relation.identifier, condition)
     )
     connection.execute(sql.SQL("DELETE FROM {} t WHERE {}").format(spec.relation.identifier, condition))
@@ -106,7 +97,7 @@ def _archive(connection: Connection[Any], spec: TableSpec, current: Version) -> 
 
 def _bytes(connection: Connection[Any], spec: TableSpec, partition_key: str) -> int:
     row = connection.execute(
-        sql.SQL("SELECT coalesce(sum(pg_column_size(t)), 0) FROM {} t WHERE {} = {}").format(
+        sql.SQL("SELECT coalesce(sum(pg_column_size(t.*)), 0) FROM {} t WHERE {} = {}").format(
             spec.relation.identifier, sql.Identifier(PARTITION_COLUMN), sql.Literal(partition_key)
         )
     ).fetchone()

@@ -1,54 +1,53 @@
 """What a step has read so far: kept from its inputs until its outputs are recorded in the ledger."""
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+REMEMBERED_ATTEMPTS = 256
 
 
 @dataclass(frozen=True)
 class SeenVersion:
-    """A version that a step has loaded. `reach` is the window it was loaded by, in partitions; None means all."""
+    """A version that a step has loaded, and the partitions of the run that it was loaded for; None means all."""
 
     version_id: int
-    partition_key: str
-    reach: tuple[int, int] | None
+    partitions: frozenset[str] | None
+
+
+class Attempt(NamedTuple):
+    """One try of a step: a step that is tried again has seen nothing yet."""
+
+    run_id: str
+    step_key: str
+    number: int
 
 
 @dataclass
 class SeenVersions:
-    """The versions that the steps of the current run have loaded, in this process."""
+    """The versions that the latest attempts of steps have loaded, in this process."""
 
-    _run_id: str = ""
-    _steps: dict[str, dict[int, SeenVersion]] = field(default_factory=dict)
+    _attempts: OrderedDict[Attempt, dict[int, SeenVersion]] = field(default_factory=OrderedDict)
 
-    def add(self, run_id: str, step_key: str, versions: Iterable[SeenVersion]) -> None:
-        if run_id != self._run_id:
-            self._run_id, self._steps = run_id, {}
-        self._steps.setdefault(step_key, {}).update({version.version_id: version for version in versions})
+    def add(self, attempt: Attempt, versions: Iterable[SeenVersion]) -> None:
+        """Note versions; one that two inputs have loaded counts for the partitions of both."""
+        seen = self._attempts.setdefault(attempt, {})
+        for version in versions:
+            before = seen.get(version.version_id)
+            partitions = version.partitions
+            if before is not None:
+                is_for_all = before.partitions is None or partitions is None
+                partitions = None if is_for_all else (before.partitions or frozenset()) | (partitions or frozenset())
+            seen[version.version_id] = SeenVersion(version.version_id, partitions)
+        while len(self._attempts) > REMEMBERED_ATTEMPTS:
+            self._attempts.popitem(last=False)
 
-    def forget(self, run_id: str, step_key: str) -> None:
-        """A step that is tried again has seen nothing yet."""
-        if run_id == self._run_id:
-            self._steps.pop(step_key, None)
-
-    def by(self, run_id: str, step_key: str) -> list[SeenVersion]:
-        return list(self._steps.get(step_key, {}).values()) if run_id == self._run_id else []
+    def by(self, attempt: Attempt, partition_key: str) -> tuple[int, ...]:
+        """The ids of the versions that an attempt has loaded for a partition."""
+        seen = self._attempts.get(attempt, {}).values()
+        return tuple(v.version_id for v in seen if v.partitions is None or partition_key in v.partitions)
 
 
 SEEN = SeenVersions()
 """One for the process: the table manager and the model manager load the inputs of the same steps."""
-
-
-def seen_from(seen: Iterable[SeenVersion], partition_key: str, ordered_keys: dict[str, int] | None) -> tuple[int, ...]:
-    """Those of the versions that the output's partition could see: a range run loads the windows of all its days."""
-    ids = []
-    position = None if ordered_keys is None else ordered_keys.get(partition_key)
-    for version in seen:
-        theirs = None if ordered_keys is None else ordered_keys.get(version.partition_key)
-        if (
-            version.reach is None
-            or position is None
-            or theirs is None
-            or version.reach[0] <= theirs - position <= version.reach[1]
-        ):
-            ids.append(version.version_id)
-    return tuple(ids)

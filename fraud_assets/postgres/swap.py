@@ -7,11 +7,8 @@ is locked only for the swap itself, in attempts of a tenth of a second that give
 reading through the parent; a crash anywhere leaves the old partition as it was.
 """
 
-import random
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -19,25 +16,30 @@ import pyarrow as pa
 from psycopg import Connection, sql
 
 from fraud_assets.postgres.bulk import Copied, copy_in
-from fraud_assets.postgres.errors import PostgresStorageError
+from fraud_assets.postgres.errors import UnstorableColumn
 from fraud_assets.postgres.ledger import (
     ARCHIVE_SCHEMA,
+    Content,
     Origin,
     Status,
     Version,
     current_versions,
-    lock_name,
-    next_version,
     next_version_id,
-    record_version,
+    record_current,
     set_status,
-    versions,
 )
+from fraud_assets.postgres.locks import lock_table_name, patiently, wait_briefly
 from fraud_assets.postgres.names import PARTITION_COLUMN, Relation, child_name
-from fraud_assets.postgres.tables import StoredColumn, TableSpec, column_definitions, stored_columns, wire_schema
-
-LOCK_TIMEOUT_MS = 100
-PATIENCE_SECONDS = 600.0
+from fraud_assets.postgres.retention import prune_archived
+from fraud_assets.postgres.tables import (
+    StoredColumn,
+    TableSpec,
+    column_definitions,
+    column_list,
+    stored_columns,
+    type_sql,
+    wire_schema,
+)
 
 
 @dataclass(frozen=True)
@@ -55,29 +57,21 @@ def replace_partition(
     handed_in: pa.Schema,
     batches: Iterable[pa.RecordBatch],
     origin: Origin,
-    keep: int,
+    keep: int | None,
 ) -> Version:
-    """Make `batches` the current version of a partition and archive the one before; `keep` archived ones stay.
+    """Make `batches` the current version of a partition and archive the one before; `keep` archived ones stay, or all.
 
     The parent must fit the frame already (`ensure_table`). The connection must be in autocommit, outside of a
     transaction. Raises whatever the batches raise, with nothing changed.
     """
     with connection.transaction():
         child = _write_child(connection, spec, partition_key, handed_in, batches)
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            child = _follow_parent(connection, spec, child)
-            try:
-                with connection.transaction():
-                    return _swap(connection, spec, partition_key, child, handed_in, origin, keep)
-            except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
-                if time.monotonic() > deadline:
-                    raise PostgresStorageError(
-                        f"Somebody has been reading {spec.relation} for {PATIENCE_SECONDS:.0f} s, so that the "
-                        f"partition {partition_key!r} could not be swapped in; end that reader and try again."
-                    ) from error
-                # Readers who queued behind our request get their turn before the next attempt.
-                time.sleep(random.uniform(0.02, 0.15))  # noqa: S311
+        version = patiently(
+            connection, spec.relation, lambda: _swap(connection, spec, partition_key, child, handed_in, origin)
+        )
+    if keep is not None:
+        prune_archived(connection, spec.asset_key, partition_key, keep)
+    return version
 
 
 def _write_child(
@@ -90,7 +84,7 @@ def _write_child(
     version_id = next_version_id(connection)
     columns = stored_columns(connection, spec.relation)
     relation = Relation(spec.relation.schema, child_name(spec.relation.name, partition_key, version_id))
-    definitions = column_definitions({c.name: c.type for c in columns}, default_key=partition_key)
+    definitions = column_definitions(columns, default_key=partition_key)
     connection.execute(sql.SQL("CREATE TABLE {} ({})").format(relation.identifier, definitions))
     wire = wire_schema(columns, handed_in)
     copied = copy_in(connection, relation, wire, batches, unhashed=spec.volatile, freeze=True)
@@ -99,39 +93,23 @@ def _write_child(
             relation.identifier, sql.Identifier(PARTITION_COLUMN), sql.Literal(partition_key)
         )
     )
-    _index(connection, spec, relation)
+    _index(connection, spec, relation, partition_key)
     return _Child(relation, version_id, columns, copied)
 
 
-def _index(connection: Connection[Any], spec: TableSpec, relation: Relation) -> None:
-    def columns(names: Iterable[str]) -> sql.Composed:
-        return sql.SQL(", ").join(map(sql.Identifier, names))
-
+def _index(connection: Connection[Any], spec: TableSpec, relation: Relation, partition_key: str) -> None:
     if spec.primary_key:
         statement = sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})")
-        connection.execute(statement.format(relation.identifier, columns(spec.primary_key)))
-    for names in spec.indexes:
-        connection.execute(sql.SQL("CREATE INDEX ON {} ({})").format(relation.identifier, columns(names)))
-
-
-def _follow_parent(connection: Connection[Any], spec: TableSpec, child: _Child) -> _Child:
-    """Bring the child to the parent's columns where another writer has changed them meanwhile.
-
-    Only the child is locked, which nobody else can see yet.
-    """
-    now = stored_columns(connection, spec.relation)
-    before = {column.name: column.type for column in child.columns}
-    actions = []
-    for column in now:
-        name, type_name = sql.Identifier(column.name), sql.SQL(column.type)
-        if column.name not in before:
-            actions.append(sql.SQL("ADD COLUMN {} {}").format(name, type_name))
-        elif before[column.name] != column.type:
-            actions.append(sql.SQL("ALTER COLUMN {} TYPE {}").format(name, type_name))
-    if actions:
-        statement = sql.SQL("ALTER TABLE {} {}").format(child.relation.identifier, sql.SQL(", ").join(actions))
-        connection.execute(statement)
-    return _Child(child.relation, child.version_id, now, child.copied)
+        try:
+            connection.execute(statement.format(relation.identifier, column_list(spec.primary_key)))
+        except psycopg.IntegrityError as error:
+            names = ", ".join(spec.primary_key)
+            raise UnstorableColumn(
+                f"The rows of the partition {partition_key!r} of {spec.relation} do not have the primary key ({names}) "
+                f"that the asset's metadata names: {error.diag.message_primary}; correct the asset or its primary_key."
+            ) from error
+    for index in spec.indexes:
+        connection.execute(sql.SQL("CREATE INDEX ON {} ({})").format(relation.identifier, column_list(index)))
 
 
 def _swap(
@@ -141,45 +119,46 @@ def _swap(
     child: _Child,
     handed_in: pa.Schema,
     origin: Origin,
-    keep: int,
 ) -> Version:
-    connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT_MS)))
-    lock_name(connection, "table", str(spec.relation))
-    if stored_columns(connection, spec.relation) != child.columns:
-        raise psycopg.errors.LockNotAvailable("the parent's columns have changed")
-    archived = _archive_current(connection, spec, partition_key)
+    lock_table_name(connection, spec.relation)
+    _follow_parent(connection, spec, child)
+    size = relation_bytes(connection, child.relation) or 0
+    wait_briefly(connection)
+    _archive_current(connection, spec, partition_key)
     connection.execute(
         sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES IN ({})").format(
             spec.relation.identifier, child.relation.identifier, sql.Literal(partition_key)
         )
     )
-    version = Version(
-        version_id=child.version_id,
-        asset_key=spec.asset_key,
-        partition_key=partition_key,
-        version=next_version(connection, spec.asset_key, partition_key),
-        status=Status.CURRENT,
-        relation_schema=child.relation.schema,
-        relation_name=child.relation.name,
-        row_count=child.copied.rows,
-        byte_count=relation_bytes(connection, child.relation),
-        content_hash=child.copied.content_hash,
-        arrow_schema=handed_in.serialize().to_pybytes(),
-        code_version=origin.code_version,
-        run_id=origin.run_id,
-        facts=dict(origin.facts),
-        created_at=datetime.now(UTC),
-    )
-    record_version(connection, version, origin.upstream)
-    if archived:
-        prune_archived(connection, spec.asset_key, partition_key, keep)
-    return version
+    content = Content(child.copied.rows, size, child.copied.content_hash, handed_in, child.relation)
+    return record_current(connection, child.version_id, spec.asset_key, partition_key, content, origin)
 
 
-def _archive_current(connection: Connection[Any], spec: TableSpec, partition_key: str) -> bool:
-    current = current_versions(connection, spec.asset_key, [partition_key])
-    for version in current:
+def _follow_parent(connection: Connection[Any], spec: TableSpec, child: _Child) -> None:
+    """Bring the child to the parent's columns where another writer has changed them during the COPY.
+
+    Only the child is locked, which nobody else can see yet. (A widening rewrites it, and a rewrite is not frozen: a
+    REPEATABLE READ snapshot from before it finds the partition empty, as PostgreSQL's manual says of ALTER TABLE.)
+    """
+    before = {column.name: column for column in child.columns}
+    actions = []
+    for column in stored_columns(connection, spec.relation):
+        name, type_name = sql.Identifier(column.name), type_sql(column.type)
+        if column.name not in before:
+            actions.append(sql.SQL("ADD COLUMN {} {}").format(name, type_name))
+        elif before[column.name].type != column.type:
+            actions.append(sql.SQL("ALTER COLUMN {} TYPE {}").format(name, type_name))
+    if actions:
+        statement = sql.SQL("ALTER TABLE {} {}").format(child.relation.identifier, sql.SQL(", ").join(actions))
+        connection.execute(statement)
+
+
+def _archive_current(connection: Connection[Any], spec: TableSpec, partition_key: str) -> None:
+    for version in current_versions(connection, spec.asset_key, [partition_key]):
         old = version.relation
+        if relation_bytes(connection, old) is None:  # Somebody has dropped it by hand.
+            set_status(connection, version.version_id, Status.PRUNED)
+            continue
         # The parent before the child, as every reader through the parent does: the other order deadlocks with them.
         connection.execute(
             sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(spec.relation.identifier, old.identifier)
@@ -187,23 +166,13 @@ def _archive_current(connection: Connection[Any], spec: TableSpec, partition_key
         statement = sql.SQL("ALTER TABLE {} SET SCHEMA {}")
         connection.execute(statement.format(old.identifier, sql.Identifier(ARCHIVE_SCHEMA)))
         set_status(connection, version.version_id, Status.ARCHIVED, Relation(ARCHIVE_SCHEMA, old.name))
-    return bool(current)
 
 
-def relation_bytes(connection: Connection[Any], relation: Relation) -> int:
+def relation_bytes(connection: Connection[Any], relation: Relation) -> int | None:
+    """Bytes of a table with its indexes; None where it does not exist."""
     row = connection.execute(
         "SELECT pg_total_relation_size(to_regclass(%s))", [relation.identifier.as_string(connection)]
     ).fetchone()
-    return int(row[0]) if row and row[0] is not None else 0
-
-
-def prune_archived(connection: Connection[Any], asset_key: str, partition_key: str, keep: int) -> int:
-    """Drop the rows of all but the newest `keep` archived versions. Returns how many were dropped."""
-    archived = [v for v in versions(connection, asset_key, partition_key) if v.status == Status.ARCHIVED]
-    for version in archived[keep:]:
-        if version.relation_name is not None:
-            connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(version.relation.identifier))
-        connection.execute("DELETE FROM dagster_io.archived_rows WHERE version_id = %s", [version.version_id])
-        connection.execute("DELETE FROM dagster_io.models WHERE version_id = %s", [version.version_id])
-        set_status(connection, version.version_id, Status.PRUNED)
-    return len(archived[keep:])
+    assert row is not None
+    size: int | None = row[0]
+    return size

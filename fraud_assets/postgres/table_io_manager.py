@@ -1,16 +1,14 @@
 """The IO manager for tables: a Dagster partition is a PostgreSQL partition, replaced whole or not at all."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import dagster as dg
-import psycopg
 from pydantic import Field
 
-from fraud_assets.postgres.connection import PostgresResource
+from fraud_assets.postgres.connection import PostgresResource, checked, database_name
 from fraud_assets.postgres.contexts import (
     asset_name,
     combined_hash,
@@ -22,13 +20,14 @@ from fraud_assets.postgres.contexts import (
     table_spec,
     wanted,
 )
-from fraud_assets.postgres.errors import PostgresStorageError
+from fraud_assets.postgres.evolution import ensure_table
+from fraud_assets.postgres.failures import as_failures
 from fraud_assets.postgres.frames import Incoming, by_partition, incoming, typed
 from fraud_assets.postgres.ledger import Layout, Origin, Version
 from fraud_assets.postgres.reading import load
 from fraud_assets.postgres.rows import replace_rows
 from fraud_assets.postgres.swap import replace_partition
-from fraud_assets.postgres.tables import StoredColumn, TableSpec, ensure_table, stored_columns
+from fraud_assets.postgres.tables import StoredColumn, TableSpec, stored_columns
 
 
 class PostgresTableIOManager(dg.ConfigurableIOManager):
@@ -50,7 +49,7 @@ class PostgresTableIOManager(dg.ConfigurableIOManager):
         """Replace each partition of the run with what the asset returned for it."""
         with as_failures():
             schema = self.schema_ or self.postgres.schema_
-            spec = table_spec(context, schema, {"max_rewrite_rows": self.max_rewrite_rows})
+            spec = table_spec(context, schema, self.max_rewrite_rows)
             keys = output_partitions(context)
             frames = by_partition(obj, keys)
             provenance = origins(context, keys)
@@ -99,7 +98,7 @@ class PostgresTableIOManager(dg.ConfigurableIOManager):
             columns = stored_columns(connection, spec.relation)
         context.add_output_metadata(
             {
-                "dagster/table_name": f"{self.postgres.place.rsplit('/', 1)[-1]}.{spec.relation}",
+                "dagster/table_name": f"{database_name(checked(self.postgres.url))}.{spec.relation}",
                 "dagster/column_schema": column_schema(columns),
             }
         )
@@ -109,7 +108,7 @@ class PostgresTableIOManager(dg.ConfigurableIOManager):
         with as_failures():
             ask = wanted(context)
             loaded = load(self.postgres, asset_name(context.asset_key), ask.keys, selection(context), ask.required)
-            note_seen(context, loaded.versions, ask.reach)
+            note_seen(context, loaded.versions, ask)
             annotation = None if context.dagster_type.is_any else context.dagster_type.typing_type
             return typed(loaded.reader, annotation)
 
@@ -127,19 +126,3 @@ def column_schema(columns: Sequence[StoredColumn]) -> dg.TableSchema:
             for column in columns
         ]
     )
-
-
-@contextmanager
-def as_failures() -> Iterator[None]:
-    """Turn what cannot pass into a Failure that is not tried again; what can pass goes on to the retry policy."""
-    try:
-        yield
-    except PostgresStorageError as error:
-        retry = isinstance(error.__cause__, psycopg.OperationalError)
-        raise dg.Failure(str(error), allow_retries=retry) from error
-    except psycopg.errors.DiskFull as error:
-        raise dg.Failure(
-            f"The database has no space left ({error.diag.message_primary}); free some and run the day again. "
-            "What was stored before is unchanged.",
-            allow_retries=False,
-        ) from error

@@ -1,26 +1,26 @@
-"""Parent tables: made where they are missing, and changed where a frame brings more columns or wider types.
+"""Parent tables: what an asset says about its table, what the catalogue says, and making one where it is missing.
 
-All of it happens in a short transaction of its own, under the table's lock, before any row is written: a first
-writer that kept this open would make all the others wait for its COPY.
+What happens to a table that is there already lives in `evolution`; writing rows in `swap` and `rows`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg
 import pyarrow as pa
 import pyarrow.types as pat
 from psycopg import Connection, sql
 
-from fraud_assets.postgres.errors import SchemaChangeRefused, UnstorableColumn
-from fraud_assets.postgres.ledger import Layout, lock_name, register_table
-from fraud_assets.postgres.names import ORDINAL_COLUMN, PARTITION_COLUMN, Relation
-from fraud_assets.postgres.types import holds, postgres_type, wire_type
+from fraud_assets.postgres.errors import PostgresStorageError, UnstorableColumn
+from fraud_assets.postgres.ledger import Layout
+from fraud_assets.postgres.names import ORDINAL_COLUMN, PARTITION_COLUMN, Relation, shortened
+from fraud_assets.postgres.types import postgres_type, wire_type
 
 
 @dataclass(frozen=True)
 class TableSpec:
-    """What an asset says about its table."""
+    """What an asset says about its table, with column names as the database has them."""
 
     asset_key: str
     relation: Relation
@@ -64,8 +64,8 @@ class StoredColumn:
 
     name: str
     type: str
-    nullable: bool
-    comment: str | None
+    nullable: bool = True
+    comment: str | None = None
 
 
 def stored_columns(connection: Connection[Any], relation: Relation) -> list[StoredColumn]:
@@ -83,41 +83,71 @@ def stored_columns(connection: Connection[Any], relation: Relation) -> list[Stor
     return [StoredColumn(*row) for row in rows]
 
 
-def ensure_table(connection: Connection[Any], spec: TableSpec, schema: pa.Schema) -> list[str]:
-    """Make the table fit the frame. Returns one sentence for each change to a table that was there before.
+_KINDS = {Layout.PARTITIONS: "p", Layout.ROWS: "r"}
 
-    Raises `SchemaChangeRefused` with the column, both types and what to do, and changes nothing then.
+
+def table_exists(connection: Connection[Any], spec: TableSpec) -> bool:
+    """Whether the table is there. Raises `PostgresStorageError` for something else of that name."""
+    row = connection.execute(
+        "SELECT c.relkind, EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = %s)"
+        " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s",
+        [PARTITION_COLUMN, spec.relation.schema, spec.relation.name],
+    ).fetchone()
+    if row is None:
+        return False
+    if row != (_KINDS[spec.layout], True):
+        raise PostgresStorageError(
+            f"There is something called {spec.relation} in the database that was not made for {spec.asset_key!r}; "
+            "rename it, or give the asset another schema in its metadata."
+        )
+    return True
+
+
+def wanted_columns(connection: Connection[Any], spec: TableSpec, schema: pa.Schema) -> dict[str, str | None]:
+    """The column types that a frame asks for, by column; None for a column without a value to tell its type from.
+
+    Raises `UnstorableColumn` for a type that cannot be stored.
     """
-    with connection.transaction():
-        lock_name(connection, "schema", spec.relation.schema)
-        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(spec.relation.schema)))
-    with connection.transaction():
-        lock_name(connection, "table", str(spec.relation))
-        register_table(connection, spec.asset_key, spec.relation, spec.layout, spec.options())
-        existing = {column.name: column.type for column in stored_columns(connection, spec.relation)}
-        if existing:
-            return _adapt(connection, spec, existing, schema)
-        wanted = {f.name: _wanted_type(spec, f, None) for f in schema}
-        _create(connection, spec, wanted)
-        _comment(connection, spec, wanted)
-        return []
+    declared = _canonical(connection, spec)
+    wanted: dict[str, str | None] = {}
+    for arrow_field in schema:
+        name = shortened(arrow_field.name)
+        if name in declared:
+            wanted[name] = declared[name]
+        elif pat.is_null(arrow_field.type):
+            wanted[name] = None
+        else:
+            wanted[name] = postgres_type(arrow_field.name, arrow_field.type)
+    return wanted
 
 
-def _wanted_type(spec: TableSpec, arrow_field: pa.Field, existing: str | None) -> str:
-    declared = spec.column_types.get(arrow_field.name)
-    if declared is not None:
-        return declared
-    if pat.is_null(arrow_field.type):
-        if existing is None:
+def _canonical(connection: Connection[Any], spec: TableSpec) -> dict[str, str]:
+    """The declared types as `format_type` spells them, since that is what the catalogue is compared with."""
+    canonical = {}
+    for name, type_name in spec.column_types.items():
+        try:
+            described = connection.execute(sql.SQL("SELECT NULL::{}").format(type_sql(type_name))).pgresult
+        except psycopg.errors.ProgrammingError as error:
             raise UnstorableColumn(
-                f"The column {arrow_field.name!r} of {spec.relation} is empty throughout and no type is known for it; "
-                "name one in the asset's metadata under column_types."
+                f"The type {type_name!r} of the column {name!r} in column_types is none that the database knows; "
+                "correct it."
+            ) from error
+        assert described is not None
+        numbers = [described.ftype(0), described.fmod(0)]
+        row = connection.execute("SELECT format_type(%s::oid, %s::integer)", numbers).fetchone()
+        assert row is not None
+        canonical[name] = row[0]
+        if wire_type(row[0]) is None:
+            raise UnstorableColumn(
+                f"The type {type_name!r} of the column {name!r} in column_types cannot be written in binary here; "
+                "choose another."
             )
-        return existing
-    return postgres_type(arrow_field.name, arrow_field.type)
+    return canonical
 
 
-def _create(connection: Connection[Any], spec: TableSpec, columns: Mapping[str, str]) -> None:
+def create_table(connection: Connection[Any], spec: TableSpec, wanted: Mapping[str, str | None]) -> None:
+    """Make the table. Raises `UnstorableColumn` for a column whose type nobody knows."""
+    columns = [StoredColumn(name, known(spec, name, type_name)) for name, type_name in wanted.items()]
     partitioning: sql.Composable = sql.SQL("")
     if spec.layout is Layout.PARTITIONS:
         partitioning = sql.SQL(" PARTITION BY LIST ({})").format(sql.Identifier(PARTITION_COLUMN))
@@ -127,108 +157,73 @@ def _create(connection: Connection[Any], spec: TableSpec, columns: Mapping[str, 
         )
     )
     if spec.layout is Layout.ROWS:
-        connection.execute(
-            sql.SQL("ALTER TABLE {} ADD COLUMN {} integer NOT NULL, ADD PRIMARY KEY ({}, {})").format(
-                spec.relation.identifier,
-                sql.Identifier(ORDINAL_COLUMN),
-                sql.Identifier(PARTITION_COLUMN),
-                sql.Identifier(ORDINAL_COLUMN),
-            )
+        _finish_rows(connection, spec)
+
+
+def known(spec: TableSpec, name: str, type_name: str | None) -> str:
+    if type_name is None:
+        raise UnstorableColumn(
+            f"The column {name!r} of {spec.relation} is empty throughout and no type is known for it; "
+            "name one in the asset's metadata under column_types."
         )
+    return type_name
 
 
-def column_definitions(columns: Mapping[str, str], *, default_key: str | None) -> sql.Composed:
+def _finish_rows(connection: Connection[Any], spec: TableSpec) -> None:
+    """What a table of all partitions has besides: the place of each row, and the asset's own keys and indexes."""
+    table, own = spec.relation.identifier, (PARTITION_COLUMN, ORDINAL_COLUMN)
+    connection.execute(
+        sql.SQL("ALTER TABLE {} ADD COLUMN {} integer NOT NULL, ADD PRIMARY KEY ({})").format(
+            table, sql.Identifier(ORDINAL_COLUMN), column_list(own)
+        )
+    )
+    if spec.primary_key:
+        names = column_list((PARTITION_COLUMN, *spec.primary_key))
+        connection.execute(sql.SQL("CREATE UNIQUE INDEX ON {} ({})").format(table, names))
+    for index in spec.indexes:
+        connection.execute(sql.SQL("CREATE INDEX ON {} ({})").format(table, column_list(index)))
+
+
+def column_list(names: Sequence[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, names))
+
+
+def column_definitions(columns: Sequence[StoredColumn], *, default_key: str | None) -> sql.Composed:
     """The column list of a CREATE TABLE. With a default, the partition column need not be sent with every row."""
     definitions = [
-        sql.SQL("{} {}").format(sql.Identifier(name), type_sql(type_name)) for name, type_name in columns.items()
+        sql.SQL("{} {}{}").format(
+            sql.Identifier(column.name), type_sql(column.type), sql.SQL("" if column.nullable else " NOT NULL")
+        )
+        for column in columns
     ]
     default = sql.SQL("") if default_key is None else sql.SQL(" DEFAULT {}").format(sql.Literal(default_key))
     definitions.append(sql.SQL("{} text NOT NULL{}").format(sql.Identifier(PARTITION_COLUMN), default))
     return sql.SQL(", ").join(definitions)
 
 
-def type_sql(type_name: str) -> sql.Composable:
+def type_sql(type_name: str) -> sql.SQL:
     """A type's name as SQL. It comes from the catalogue or from the asset's author, never from data."""
     return sql.SQL(type_name)
 
 
-def _comment(connection: Connection[Any], spec: TableSpec, columns: Mapping[str, str]) -> None:
-    for name, comment in spec.column_comments.items():
-        if name in columns:
-            statement = sql.SQL("COMMENT ON COLUMN {} IS {}")
-            column = sql.Identifier(spec.relation.schema, spec.relation.name, name)
-            connection.execute(statement.format(column, sql.Literal(comment)))
-
-
-def _adapt(connection: Connection[Any], spec: TableSpec, existing: Mapping[str, str], schema: pa.Schema) -> list[str]:
-    actions, changes = [], []
-    for arrow_field in schema:
-        name = arrow_field.name
-        before = existing.get(name)
-        wanted = _wanted_type(spec, arrow_field, before)
-        if before is None:
-            actions.append(sql.SQL("ADD COLUMN {} {}").format(sql.Identifier(name), type_sql(wanted)))
-            changes.append(f"added the column {name!r} ({wanted}) to {spec.relation}")
-        elif not _fits(spec, arrow_field, before, wanted):
-            _check_widening(connection, spec, name, before, wanted)
-            actions.append(sql.SQL("ALTER COLUMN {} TYPE {}").format(sql.Identifier(name), type_sql(wanted)))
-            changes.append(f"widened the column {name!r} of {spec.relation} from {before} to {wanted}")
-    if actions:
-        statement = sql.SQL("ALTER TABLE {} {}").format(spec.relation.identifier, sql.SQL(", ").join(actions))
-        connection.execute(statement)
-        _comment(connection, spec, {name: "" for name in schema.names if name not in existing})
-    return changes
-
-
-def _fits(spec: TableSpec, arrow_field: pa.Field, before: str, wanted: str) -> bool:
-    if spec.column_types.get(arrow_field.name) is not None:
-        return before == _canonical(wanted)
-    return holds(wanted, before)
-
-
-_SPELLED = {
-    "bool": "boolean",
-    "float4": "real",
-    "float8": "double precision",
-    "int": "integer",
-    "int2": "smallint",
-    "int4": "integer",
-    "int8": "bigint",
-    "timestamp": "timestamp without time zone",
-    "timestamptz": "timestamp with time zone",
-    "varchar": "character varying",
-}
-
-
-def _canonical(type_name: str) -> str:
-    """A type as `format_type` spells it, since that is what the catalogue is compared with."""
-    return _SPELLED.get(type_name.lower(), type_name)
-
-
-def _check_widening(connection: Connection[Any], spec: TableSpec, name: str, before: str, wanted: str) -> None:
-    declared = name in spec.column_types and (before, _canonical(wanted)) == ("bigint", "double precision")
-    if not (holds(before, wanted) or declared):
-        raise SchemaChangeRefused(
-            f"The column {name!r} of {spec.relation} is {before}, and the frame has {wanted}, which does not fit; "
-            "convert it in the asset, give it a new name, or migrate the table by hand."
+def select_list(columns: Sequence[StoredColumn]) -> sql.Composed:
+    """The columns of a SELECT, as the binary reader can take them: intervals as microseconds."""
+    return sql.SQL(", ").join(
+        sql.SQL("(extract(epoch FROM {0}) * 1000000)::bigint AS {0}" if column.type == "interval" else "{0}").format(
+            sql.Identifier(column.name)
         )
-    row = connection.execute(
-        "SELECT coalesce(sum(row_count), 0) FROM dagster_io.versions WHERE asset_key = %s AND status = 'current'",
-        [spec.asset_key],
-    ).fetchone()
-    stored = int(row[0]) if row else 0
-    if stored > spec.max_rewrite_rows:
-        raise SchemaChangeRefused(
-            f"Widening the column {name!r} of {spec.relation} from {before} to {wanted} would rewrite {stored:,} rows, "
-            f"more than the limit of {spec.max_rewrite_rows:,}; raise max_rewrite_rows, or widen it by hand."
-        )
+        for column in columns
+    )
 
 
 def wire_schema(columns: Sequence[StoredColumn], handed_in: pa.Schema) -> pa.Schema:
-    """The columns of the frame, in its order, in the wire types of the table. Raises `UnstorableColumn`."""
+    """The columns of the frame, in its order, by their names and in the wire types of the table.
+
+    Raises `UnstorableColumn`.
+    """
     types = {column.name: column.type for column in columns}
     fields = []
-    for name in handed_in.names:
+    for name in map(shortened, handed_in.names):
         wire = wire_type(types[name])
         if wire is None:
             raise UnstorableColumn(

@@ -227,8 +227,9 @@ def _require_rows(day: date, content: DayContent, counts: DayCounts) -> None:
     if counts.accepted:
         return
     reason, rows = max(counts.reasons.items(), key=lambda item: item[1])
+    which = "" if day == date.min else f" for the day {day}"
     message = (
-        f"{content.rules.origin}: every one of its {counts.rows_in} rows is rejected for the day {day}, "
+        f"{content.rules.origin}: every one of its {counts.rows_in} rows is rejected{which}, "
         f"{rows} of them because {reason}; nothing is stored."
     )
     raise EveryRowRejected(message, day, content.origin, content.fingerprint())

@@ -38,4 +38,6 @@ def _canonical(roles: ColumnRoles, timezone: str) -> ColumnRoles:
     """Each role by the name that it has in raw_batch; naive times are in the settings' time zone."""
     named = {role: name for role, name in CANONICAL_NAMES.items() if getattr(roles, role) is not None}
     fixed = {"timestamp": "transaction_time", "timestamp_timezone": timezone, "amount": "amount", "label": None}
-    return roles.model_copy(update=named | fixed)
+    renamed = {getattr(roles, role): name for role, name in named.items()}
+    sensitive = tuple(renamed.get(name, name) for name in roles.sensitive)
+    return roles.model_copy(update=named | fixed | {"sensitive": sensitive})

@@ -61,9 +61,7 @@ def _bring_the_future(made: World) -> None:
 
 
 @pytest.fixture(scope="module")
-def honest(
-    postgres_server: EmbeddedServer, original: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, str]:
+def honest(postgres_server: EmbeddedServer, original: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return _run(postgres_server, original, tmp_path_factory.mktemp("home"))[0]
 
 

@@ -1,11 +1,11 @@
 """The command line, called in this process: what it prints and how it exits."""
 
+import os
 import sys
 from dataclasses import dataclass
 
 import pytest
 
-from fraud_assets.local import console
 from fraud_assets.local.cli import main
 
 
@@ -27,14 +27,16 @@ class Command:
 
     def __call__(self, *arguments: str) -> Said:
         self.patch.setattr(sys, "argv", ["fraud-assets", *arguments])
-        # rich keeps the streams that it was made with, and pytest has replaced them since.
-        for name, stream in (("out", sys.stdout), ("err", sys.stderr)):
-            self.patch.setattr(getattr(console, name), "file", stream)
         self.capture.readouterr()
         code = 0
+        environment = dict(os.environ)
         try:
             main()
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
+        finally:
+            # A command completes its process's environment for its children; the next test has another one.
+            os.environ.clear()
+            os.environ.update(environment)
         captured = self.capture.readouterr()
         return Said(code, captured.out, captured.err)

@@ -168,8 +168,12 @@ def test_a_bad_file_is_refused_in_one_sentence(
 
 
 def _is_one_sentence(said: Said, expected: list[str]) -> None:
-    line = next(line for line in said.err.splitlines() if line.startswith("Error: "))
+    lines = said.err.splitlines()
+    place = next(number for number, line in enumerate(lines) if line.startswith("Error: "))
+    line = lines[place]
+    assert lines[place + 1 :] == [], "one sentence, and nothing after it"
     assert "Traceback" not in said.err
+    assert "not an error that was foreseen" not in said.err
     for part in expected:
         assert part in line, (part, line)
 
@@ -307,7 +311,9 @@ def test_a_taken_port_is_named(landing: Path, fraud_assets: Command) -> None:
         (["export", "raw_batch", "--date", str(DAY), "--output", "rows.xls"], ["rows.xls", ".csv or .parquet"]),
         (["models", "show", "--date", str(DAY)], ["best_model", str(DAY)]),
         (["models", "list"], ["No best model"]),
-        (["score", "--input", "missing.csv", "--output", "scores.csv"], ["No best model"]),
+        (["score", "--input", "missing.csv", "--output", "scores.csv"], ["no file missing.csv"]),
+        (["score", "--date", str(DAY), "--output", "scores.csv"], ["No best model"]),
+        (["export", "raw_batchs", "--date", str(DAY), "--output", "rows.csv"], ["no asset 'raw_batchs'", "raw_batch,"]),
     ],
 )
 def test_what_is_not_there_is_said(
