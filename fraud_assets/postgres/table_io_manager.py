@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import dagster as dg
+from psycopg import Connection
 from pydantic import Field
 
 from fraud_assets.postgres.connection import PostgresResource, checked, database_name
@@ -54,28 +55,27 @@ class PostgresTableIOManager(dg.ConfigurableIOManager):
             frames = by_partition(obj, keys)
             provenance = origins(context, keys)
             stored: dict[str, Version] = {}
-            for key in keys:
-                started = time.monotonic()
-                frame = incoming(frames[key])
-                # A value made on demand says what it is while it is made, so its facts are asked for afterwards.
-                origin = replace(provenance[key], facts=facts(context, key))
-                version, changes = self._store(spec, key, frame, origin)
-                stored[key] = version
-                for change in changes:
-                    context.log.warning(f"Storage {change}.")
-                self._describe(context, version, time.monotonic() - started, len(keys), provenance[key])
-            self._describe_table(context, spec)
+            with self.postgres.connect() as connection:
+                for key in keys:
+                    started = time.monotonic()
+                    frame = incoming(frames[key])
+                    # A value made on demand says what it is while it is made, so its facts are asked for afterwards.
+                    origin = replace(provenance[key], facts=facts(context, key))
+                    stored[key], changes = self._store(connection, spec, key, frame, origin)
+                    for change in changes:
+                        context.log.warning(f"Storage {change}.")
+                    self._describe(context, stored[key], time.monotonic() - started, len(keys), provenance[key])
+                self._describe_table(context, connection, spec)
             content = combined_hash({key: version.content_hash for key, version in stored.items()})
             context.step_context.set_data_version(context.asset_key, dg.DataVersion(content))
 
-    def _store(self, spec: TableSpec, partition_key: str, frame: Incoming, origin: Origin) -> tuple[Version, list[str]]:
-        with self.postgres.connect() as connection:
-            changes = ensure_table(connection, spec, frame.schema)
-            store = replace_rows if spec.layout is Layout.ROWS else replace_partition
-            version = store(
-                connection, spec, partition_key, frame.schema, frame.batches, origin, self.archived_versions
-            )
-            return version, changes
+    def _store(
+        self, connection: Connection[Any], spec: TableSpec, partition_key: str, frame: Incoming, origin: Origin
+    ) -> tuple[Version, list[str]]:
+        changes = ensure_table(connection, spec, frame.schema)
+        store = replace_rows if spec.layout is Layout.ROWS else replace_partition
+        version = store(connection, spec, partition_key, frame.schema, frame.batches, origin, self.archived_versions)
+        return version, changes
 
     def _describe(
         self, context: dg.OutputContext, version: Version, seconds: float, partitions: int, origin: Origin
@@ -93,9 +93,8 @@ class PostgresTableIOManager(dg.ConfigurableIOManager):
         else:
             context.step_context.add_asset_metadata(metadata, context.asset_key, version.partition_key)
 
-    def _describe_table(self, context: dg.OutputContext, spec: TableSpec) -> None:
-        with self.postgres.connect() as connection:
-            columns = stored_columns(connection, spec.relation)
+    def _describe_table(self, context: dg.OutputContext, connection: Connection[Any], spec: TableSpec) -> None:
+        columns = stored_columns(connection, spec.relation)
         context.add_output_metadata(
             {
                 "dagster/table_name": f"{database_name(checked(self.postgres.url))}.{spec.relation}",
