@@ -11,12 +11,15 @@ class Refusal(Exception):
     """A command cannot do what was asked; the message is the sentence to print."""
 
 
+class RunFailed(Exception):
+    """A run did not succeed; the message says what failed and why, in the words of whatever refused."""
+
+
 def sentence(error: Exception) -> str | None:
     """What to tell the user about an error; None for one that nobody foresaw."""
     # Imported when something has gone wrong, and not with every command.
     from fraud_assets.learning import LearningError
     from fraud_assets.local.embedded import EmbeddedPostgresError
-    from fraud_assets.local.runs import RunFailed
     from fraud_assets.postgres import PostgresStorageError
     from fraud_assets.settings import SettingsError
     from fraud_assets.sources import SourceError

@@ -13,17 +13,13 @@ from dagster._core.utils import make_new_run_id
 
 from fraud_assets.automation import JOB
 from fraud_assets.local.console import Steps, err, progress
-from fraud_assets.local.errors import is_lost_database
+from fraud_assets.local.errors import RunFailed, is_lost_database
 from fraud_assets.local.processes import is_alive, own_identity
 
 PROCESS_TAG = "fraud_assets/process"
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 _INTERRUPTS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-
-
-class RunFailed(Exception):
-    """A run did not succeed; the message says what failed and why, in the words of whatever refused."""
 
 
 @dataclass(frozen=True)
