@@ -37,6 +37,21 @@ SMALL: Mapping[str, Any] = {
     "learning": {"configurations": 1, "jobs": 1, "alerts_per_day": 10},
     "reports": {"pictures": False},
 }
+SMALL_TOML = """
+label_delay_days = 2
+training_days = 8
+validation_days = 4
+[source]
+kind = "simulated"
+customers = 600
+terminals = 600
+radius = 12.0
+[learning]
+configurations = 1
+jobs = 1
+alerts_per_day = 10
+"""
+"""The same as a `fraud.toml`, for the command line."""
 ALL_ASSETS = (
     "raw_batch",
     "rejected_rows",

@@ -13,25 +13,10 @@ from fraud_assets.local.embedded import EmbeddedServer
 from fraud_assets.local.processes import is_alive, own_identity
 from fraud_assets.local.runs import PROCESS_TAG, end_abandoned_runs
 from fraud_assets_tests.local.command import Command
-from fraud_assets_tests.small_world import DAY, SIGNING_KEY, fresh_database
+from fraud_assets_tests.small_world import DAY, SIGNING_KEY, SMALL_TOML, fresh_database
 
 NEXT_DAY = "2026-03-16"
-SETTINGS = """
-label_delay_days = 2
-training_days = 8
-validation_days = 4
-[source]
-kind = "simulated"
-customers = 600
-terminals = 600
-radius = 12.0
-[learning]
-configurations = 1
-jobs = 1
-alerts_per_day = 10
-[reports]
-pictures = false
-"""
+SETTINGS = SMALL_TOML + "[reports]\npictures = false\n"
 
 
 @pytest.fixture(scope="module")

@@ -22,25 +22,11 @@ from playwright.sync_api import Page, expect
 from fraud_assets.local.embedded import running
 from fraud_assets_tests.browser import open_page
 from fraud_assets_tests.conftest import discard
-from fraud_assets_tests.small_world import ALL_ASSETS
+from fraud_assets_tests.small_world import ALL_ASSETS, SMALL_TOML
 
 PATIENCE_SECONDS = 240
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 DAYS = [str(YESTERDAY - timedelta(days=back)) for back in (2, 1, 0)]
-SETTINGS = """
-label_delay_days = 2
-training_days = 8
-validation_days = 4
-[source]
-kind = "simulated"
-customers = 600
-terminals = 600
-radius = 12.0
-[learning]
-configurations = 1
-jobs = 1
-alerts_per_day = 10
-"""
 
 
 class Stack:
@@ -106,7 +92,7 @@ class Stack:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("up and running")
-    (folder / "fraud.toml").write_text(SETTINGS)
+    (folder / "fraud.toml").write_text(SMALL_TOML)
     made = Stack(folder)
     try:
         made.call("run", "--date", DAYS[-1])
