@@ -36,9 +36,7 @@ def first_day(settings: Settings) -> date:
     """The first partition: as set, else the first day that the source has, else the first of the simulation."""
     if settings.start_date is not None:
         return settings.start_date
-    key = settings.pseudonym_key
-    source = open_source(settings, pseudonym_key=key.get_secret_value().encode() if key else None)
-    return source.first_day() or FIRST_SIMULATED_DAY
+    return open_source(settings, pseudonym_key=settings.pseudonym_secret).first_day() or FIRST_SIMULATED_DAY
 
 
 def build_plan(settings: Settings) -> Plan:

@@ -71,16 +71,15 @@ def daily_partitions(first_day: date, timezone: str) -> dg.DailyPartitionsDefini
 
 def day_start(day: date | str, timezone: str) -> pd.Timestamp:
     """The instant at which a day begins, in UTC."""
-    parsed = date.fromisoformat(day) if isinstance(day, str) else day
-    return pd.Timestamp(datetime.combine(parsed, time(), tzinfo=ZoneInfo(timezone))).tz_convert("UTC")
+    return pd.Timestamp(datetime.combine(shifted(day, 0), time(), tzinfo=ZoneInfo(timezone))).tz_convert("UTC")
 
 
 def day_end(day: date | str, timezone: str) -> pd.Timestamp:
     """The instant at which a day is over: the next one's beginning."""
-    parsed = date.fromisoformat(day) if isinstance(day, str) else day
-    return day_start(parsed + timedelta(days=1), timezone)
+    return day_start(shifted(day, 1), timezone)
 
 
 def shifted(day: date | str, days: int) -> date:
+    """The date `days` days after a date or a partition's key."""
     parsed = date.fromisoformat(day) if isinstance(day, str) else day
     return parsed + timedelta(days=days)

@@ -144,19 +144,15 @@ class CreditcardSource(Section):
     first_day: date = date(2013, 9, 1)
 
 
-def _source_kind(value: Any) -> str:
-    kind = value.get("kind", "simulated") if isinstance(value, Mapping) else getattr(value, "kind", None)
-    return str(kind)
-
-
-def _with_kind(value: Any) -> Any:
-    return {"kind": "simulated", **value} if isinstance(value, Mapping) else value
+def _kind_defaults_to(kind: str) -> BeforeValidator:
+    """A section that sets something else and no kind has the usual one."""
+    return BeforeValidator(lambda value: {"kind": kind, **value} if isinstance(value, Mapping) else value)
 
 
 SourceSettings = Annotated[
     SimulatedSource | FilesSource | SqlSource | CreditcardSource,
     Field(discriminator="kind"),
-    BeforeValidator(_with_kind),
+    _kind_defaults_to("simulated"),
 ]
 
 
@@ -182,11 +178,7 @@ class LabelFiles(Section):
     label_kind: str | None = Field(default=None, description="the column that says chargeback or investigation")
 
 
-def _with_label_kind(value: Any) -> Any:
-    return {"kind": "column", **value} if isinstance(value, Mapping) else value
-
-
-LabelSettings = Annotated[LabelColumn | LabelFiles, Field(discriminator="kind"), BeforeValidator(_with_label_kind)]
+LabelSettings = Annotated[LabelColumn | LabelFiles, Field(discriminator="kind"), _kind_defaults_to("column")]
 
 
 class Executor(StrEnum):
@@ -271,6 +263,11 @@ class Settings(BaseSettings):
     @property
     def label_delay(self) -> timedelta:
         return timedelta(days=self.label_delay_days)
+
+    @property
+    def pseudonym_secret(self) -> bytes | None:
+        """The key that sensitive columns are replaced under, as the sources take it."""
+        return self.pseudonym_key.get_secret_value().encode() if self.pseudonym_key else None
 
     @property
     def columns(self) -> ColumnRoles | None:

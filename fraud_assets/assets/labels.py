@@ -66,7 +66,7 @@ def _from_feed(plan: Plan, feed_settings: LabelFiles) -> Compute:
         feed = LabelFeed(
             feed_settings,
             plan.settings.tzinfo,
-            pseudonym_key=plan.pseudonym_key,
+            pseudonym_key=plan.settings.pseudonym_secret,
             sensitive_ids=plan.roles.transaction_id in plan.roles.sensitive,
         )
         try:

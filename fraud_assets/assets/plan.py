@@ -18,7 +18,7 @@ import pyarrow as pa
 from fraud_assets.learning import FeatureSpec, SearchBudget
 from fraud_assets.partitions import Windows, day_end, day_start, shifted
 from fraud_assets.settings import ColumnRoles, LabelFiles, Settings
-from fraud_assets.sources import LabelFeed, open_source
+from fraud_assets.sources import LabelFeed, Source, open_source
 
 GROUP = "card_fraud"
 """One group for all: the lineage page folds several groups into boxes, and shows every asset of a single one."""
@@ -63,14 +63,14 @@ class Plan:
         return Windows(s.label_delay_days, s.training_days, s.validation_days)
 
     @cached_property
+    def source(self) -> Source:
+        """Where the transactions come from. Opening it touches no file and no database."""
+        return open_source(self.settings, pseudonym_key=self.settings.pseudonym_secret)
+
+    @cached_property
     def roles(self) -> ColumnRoles:
         """The column roles of the source, also where its columns are fixed."""
-        return open_source(self.settings, pseudonym_key=self.pseudonym_key).roles
-
-    @property
-    def pseudonym_key(self) -> bytes | None:
-        key = self.settings.pseudonym_key
-        return key.get_secret_value().encode() if key else None
+        return self.source.roles
 
     @cached_property
     def features(self) -> FeatureSpec:
@@ -115,7 +115,7 @@ class Plan:
 
     def has_batch(self, day: date) -> bool:
         """Whether the source is known to have a batch of that day."""
-        return open_source(self.settings, pseudonym_key=self.pseudonym_key).has_day(day)
+        return self.source.has_day(day)
 
     def has_labels(self, day: date) -> bool:
         """Whether there is something to make the day's labels of: always, where batches carry their own."""

@@ -15,7 +15,6 @@ from fraud_assets.sources import (
     SourceError,
     SourceNotReady,
     check_not_repeated,
-    open_source,
 )
 
 FINGERPRINT = "source_fingerprint"
@@ -60,14 +59,13 @@ def raw_batch_asset(plan: Plan) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, storage: dg.ResourceParam[StoredFacts]
     ) -> Iterator[dg.Output[Any] | dg.AssetCheckResult]:
         """Accepted rows are handed to storage day by day; what was rejected meanwhile follows."""
-        source = open_source(plan.settings, pseudonym_key=plan.pseudonym_key)
         fingerprints = storage.stored_facts("raw_batch", FINGERPRINT)
         known = {str(fingerprint): day for day, fingerprint in fingerprints.items()}
         keys = list(context.partition_keys)
         rejected: dict[str, pa.Table] = {}
 
         def accepted(key: str) -> pa.RecordBatchReader:
-            batch = _read(source.read_day, key, known)
+            batch = _read(plan.source.read_day, key, known)
             known[batch.fingerprint] = key
             context.add_asset_metadata(_facts(batch), asset_key="raw_batch", partition_key=key)
             rejected[key] = batch.rejected.read_all()

@@ -61,7 +61,7 @@ def score_file(workplace: Workplace, path: Path, model_date: date | None, output
     """Score the transactions of a file in the source's columns, with what is stored of their customers' history."""
     check_output(output)
     _, plan = code_location(workplace)
-    with read_file(workplace.settings, path, roles=plan.roles, pseudonym_key=plan.pseudonym_key) as batch:
+    with read_file(workplace.settings, path, roles=plan.roles, pseudonym_key=plan.settings.pseudonym_secret) as batch:
         transactions = to_pandas(batch.accepted.read_all())
         rejected = batch.counts.reasons
     start, end = transactions["transaction_time"].min(), transactions["transaction_time"].max()

@@ -22,9 +22,6 @@ class Window:
         return self.first <= 0 <= self.last
 
 
-OWN = Window(0, 0)
-
-
 @dataclass(frozen=True)
 class Neighbourhood:
     """The partition keys in and around a window, in order, with the places of those that were asked for."""
