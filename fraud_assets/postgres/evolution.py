@@ -25,7 +25,7 @@ from fraud_assets.postgres.tables import (
     type_sql,
     wanted_columns,
 )
-from fraud_assets.postgres.types import common_type
+from fraud_assets.postgres.types import DECLARED_TEXTS, common_type, is_rewritten
 
 
 def ensure_table(connection: Connection[Any], spec: TableSpec, schema: pa.Schema) -> list[str]:
@@ -67,9 +67,15 @@ def _adapt(
             actions.append(sql.SQL("ADD COLUMN {} {}").format(column, type_sql(added)))
             changes.append(f"added the column {name!r} ({added}) to {spec.relation}")
         elif (wider := _widened(spec, name, existing[name].type, type_name)) != existing[name].type:
-            _check_size(connection, spec, name, existing[name].type, wider)
+            before = existing[name].type
+            if (before, wider) == ("bigint", "double precision"):
+                _check_exact(connection, spec, name)
+            rows = _rows_to_rewrite(connection, spec, name, before, wider) if is_rewritten(before, wider) else 0
             actions.append(sql.SQL("ALTER COLUMN {} TYPE {}").format(column, type_sql(wider)))
-            changes.append(f"widened the column {name!r} of {spec.relation} from {existing[name].type} to {wider}")
+            changes.append(
+                f"widened the column {name!r} of {spec.relation} from {before} to {wider}, "
+                f"which rewrites {f'{rows:,} rows' if rows else 'nothing'}"
+            )
     if actions:
         _alter(connection, spec, sql.SQL(", ").join(actions))
     return changes
@@ -96,12 +102,32 @@ def _widened(spec: TableSpec, name: str, before: str, wanted: str | None) -> str
     if wider is None:
         raise SchemaChangeRefused(
             f"The column {name!r} of {spec.relation} is {before}, and the frame has {wanted}, which does not fit; "
-            "convert it in the asset, give it a new name, or migrate the table by hand."
+            f"{_way_out(before, wanted)}give it a new name, or migrate the table by hand."
         )
     return wider
 
 
-def _check_size(connection: Connection[Any], spec: TableSpec, name: str, before: str, wanted: str) -> None:
+def _way_out(before: str, wanted: str) -> str:
+    if (before, wanted) == ("bigint", "double precision"):
+        return f"say {wanted!r} for it in the asset's column_types where no number is beyond 2**53, "
+    if wanted == "text" and before in DECLARED_TEXTS:
+        return f"say {before!r} for it in the asset's column_types, "
+    return "convert it in the asset, "
+
+
+def _check_exact(connection: Connection[Any], spec: TableSpec, name: str) -> None:
+    query = sql.SQL("SELECT EXISTS (SELECT FROM {table} WHERE {column} NOT BETWEEN -{exact} AND {exact})").format(
+        table=spec.relation.identifier, column=sql.Identifier(name), exact=sql.Literal(2**53)
+    )
+    row = connection.execute(query).fetchone()
+    if row and row[0]:
+        raise SchemaChangeRefused(
+            f"The column {name!r} of {spec.relation} is bigint and has numbers beyond 2**53, which double precision "
+            "would round; give the new one another name, or migrate the table by hand."
+        )
+
+
+def _rows_to_rewrite(connection: Connection[Any], spec: TableSpec, name: str, before: str, wanted: str) -> int:
     row = connection.execute(
         "SELECT coalesce(sum(row_count), 0) FROM dagster_io.versions WHERE asset_key = %s AND status = 'current'",
         [spec.asset_key],
@@ -112,6 +138,7 @@ def _check_size(connection: Connection[Any], spec: TableSpec, name: str, before:
             f"Widening the column {name!r} of {spec.relation} from {before} to {wanted} would rewrite {stored:,} rows, "
             f"more than the limit of {spec.max_rewrite_rows:,}; raise max_rewrite_rows, or widen it by hand."
         )
+    return stored
 
 
 def _comment(connection: Connection[Any], spec: TableSpec) -> None:

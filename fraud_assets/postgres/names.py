@@ -34,6 +34,15 @@ class Relation:
         return f"{self.schema}.{self.name}"
 
 
+def is_encodable(name: str) -> bool:
+    """Whether a name is text at all: half of a surrogate pair is none."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def shortened(name: str, room: int = MAX_IDENTIFIER_BYTES) -> str:
     """The name itself where it fits into `room` bytes, else its beginning and a digest of the whole."""
     encoded = name.encode()

@@ -5,16 +5,20 @@ unsigned byte in a smallint column comes back as an unsigned byte, a nullable in
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.types as pat
 
+from fraud_assets.postgres.encodings import decoded
 from fraud_assets.postgres.errors import PostgresStorageError, UnstorableColumn
 from fraud_assets.postgres.names import shortened
 from fraud_assets.postgres.types import postgres_type, wire_type
 
 _PANDAS = b"pandas"
+_JSON = ("json", "jsonb")
 
 
 def remembered(sent: pa.Schema, column_types: Mapping[str, str], handed_in: Sequence[pa.Schema]) -> pa.Schema:
@@ -24,53 +28,113 @@ def remembered(sent: pa.Schema, column_types: Mapping[str, str], handed_in: Sequ
     gets the type that it was handed in with where all versions agree and the column is still of that very type; a
     column that was widened, declared otherwise, or a categorical stored as text, comes back as the database has it.
     """
+    versions = _distinct(handed_in)
+    by_name: dict[str, list[pa.Field]] = {}
+    for field in (field for schema in versions for field in schema):
+        by_name.setdefault(shortened(field.name), []).append(field)
     fields, kept = [], set()
-    for field in sent:
-        given = {(f.name, f.type) for schema in handed_in for f in schema if shortened(f.name) == field.name}
-        name = next((name for name, _ in given), field.name)
-        found = {arrow_type for _, arrow_type in given if not pat.is_null(arrow_type)}
-        column_type = column_types[field.name]
-        if len(found) == 1 and _is_still(next(iter(found)), column_type):
-            fields.append(pa.field(name, found.pop()))
+    for sent_field in sent:
+        given = by_name.get(sent_field.name, [])
+        name = given[0].name if given else sent_field.name
+        column_type = column_types[sent_field.name]
+        agreed = _agreed({field.type for field in given if not pat.is_null(field.type)}, column_type)
+        if agreed is not None:
             kept.add(name)
-        else:
-            fields.append(pa.field(name, wire_type(column_type) or _plain(field.type)))
-    return pa.schema(fields, metadata=_notes(handed_in[-1].metadata if handed_in else None, kept))
+        fields.append(
+            pa.field(
+                name,
+                agreed if agreed is not None else _as_stored(column_type, sent_field.type),
+                nullable=len(given) < len(versions) or not given or any(field.nullable for field in given),
+                metadata=_common([field.metadata for field in given]) if agreed is not None else None,
+            )
+        )
+    return pa.schema(fields, metadata=_common([schema.metadata for schema in versions]) | _notes(versions, kept))
+
+
+def _distinct(schemas: Sequence[pa.Schema]) -> list[pa.Schema]:
+    """Each schema once, where it comes last: hundreds of partitions have one or two between them."""
+    found = {schema.serialize().to_pybytes(): schema for schema in reversed(schemas)}
+    return list(reversed(found.values()))
+
+
+def _agreed(found: set[pa.DataType], column_type: str) -> pa.DataType | None:
+    """The one type that all versions had, if the column is of that type; JSON of several shapes has them all."""
+    if len(found) > 1 and column_type in _JSON and all(map(pat.is_nested, found)):
+        found = _unified(found)
+    if len(found) != 1:
+        return None
+    (given,) = found
+    return given if _is_still(given, column_type) else None
+
+
+def _unified(shapes: Iterable[pa.DataType]) -> set[pa.DataType]:
+    schemas = [pa.schema([("value", shape)]) for shape in shapes]
+    try:
+        return {pa.unify_schemas(schemas, promote_options="permissive").field("value").type}
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return set()
 
 
 def _is_still(given: pa.DataType, column_type: str) -> bool:
+    if pat.is_dictionary(given):
+        return False
     try:
-        return not pat.is_dictionary(given) and postgres_type("", given) == column_type
+        expected = postgres_type("", given)
     except UnstorableColumn:
         return False
+    return expected == column_type or (expected == "jsonb" and column_type == "json")
 
 
-def _plain(arrow_type: pa.DataType) -> pa.DataType:
-    return arrow_type.storage_type if isinstance(arrow_type, pa.BaseExtensionType) else arrow_type
+def _as_stored(column_type: str, sent: pa.DataType) -> pa.DataType:
+    if (wire := wire_type(column_type)) is not None:
+        return wire
+    return sent.storage_type if isinstance(sent, pa.BaseExtensionType) else sent
 
 
-def _notes(metadata: Mapping[bytes, bytes] | None, kept: set[str]) -> dict[bytes, bytes] | None:
-    """pandas' notes on the dtypes of those columns whose type has been kept; of others they would be wrong."""
-    if not metadata or _PANDAS not in metadata:
-        return None
-    notes = json.loads(metadata[_PANDAS])
-    notes["columns"] = [column for column in notes["columns"] if column["name"] in kept]
-    return {_PANDAS: json.dumps(notes).encode()}
+def _common(notes: Sequence[Mapping[bytes, bytes] | None]) -> dict[bytes, bytes]:
+    """What all versions say, but for pandas' notes, which are merged by column."""
+    first, *others = [note or {} for note in notes] or [{}]
+    return {
+        key: value for key, value in first.items() if key != _PANDAS and all(note.get(key) == value for note in others)
+    }
+
+
+def _notes(versions: Sequence[pa.Schema], kept: set[str]) -> dict[bytes, bytes]:
+    """pandas' notes on the dtypes of those columns whose type has been kept, each from the last version that has it.
+
+    Of other columns they would be wrong. An index that an Arrow table has among its columns stays a column.
+    """
+    noted = [json.loads(schema.metadata[_PANDAS]) for schema in versions if _PANDAS in (schema.metadata or {})]
+    if not noted:
+        return {}
+    columns = {column["field_name"]: column for notes in noted for column in notes["columns"]}
+    known = [
+        column | {"name": name} for name, column in columns.items() if name in kept and _is_dtype(column["numpy_type"])
+    ]
+    return {_PANDAS: json.dumps(noted[-1] | {"columns": known, "index_columns": [], "column_indexes": []}).encode()}
+
+
+def _is_dtype(name: Any) -> bool:
+    """Whether pandas knows the dtype by its name. It does not know those of Arrow's lists and structs."""
+    try:
+        pd.api.types.pandas_dtype(name)
+    except (TypeError, NotImplementedError):
+        return False
+    return True
 
 
 def as_remembered(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """One batch from the server in the types of `remembered`."""
-    arrays = []
-    for array, field in zip(batch.columns, schema, strict=True):
-        plain = array.storage if isinstance(array, pa.ExtensionArray) else array
-        if pat.is_duration(field.type) and pat.is_integer(plain.type):
-            plain = plain.cast(pa.duration("us"))  # as which `select_list` has asked for it
-        try:
-            arrays.append(plain if plain.type == field.type else plain.cast(field.type))
-        except pa.ArrowInvalid as error:
-            reason = str(error).splitlines()[0]
-            raise PostgresStorageError(
-                f"The column {field.name!r} has a value that is no {field.type} any more ({reason}); it has been "
-                "changed in the database by hand: correct it, or materialize the partition again."
-            ) from error
+    arrays = [_as_remembered(array, field) for array, field in zip(batch.columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _as_remembered(array: pa.Array, field: pa.Field) -> pa.Array:
+    try:
+        return decoded(array, field.type)
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise PostgresStorageError(
+            f"The column {field.name!r} has a value that is no {field.type} any more ({reason}): it, or the type of "
+            "its column, has been changed since it was stored; correct it, or materialize the partition again."
+        ) from error

@@ -5,13 +5,14 @@ What happens to a table that is there already lives in `evolution`; writing rows
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pyarrow as pa
 import pyarrow.types as pat
 from psycopg import Connection, sql
 
+from fraud_assets.postgres.encodings import wire_field
 from fraud_assets.postgres.errors import PostgresStorageError, UnstorableColumn
 from fraud_assets.postgres.ledger import Layout
 from fraud_assets.postgres.names import ORDINAL_COLUMN, PARTITION_COLUMN, Relation, shortened
@@ -114,11 +115,17 @@ def wanted_columns(connection: Connection[Any], spec: TableSpec, schema: pa.Sche
         name = shortened(arrow_field.name)
         if name in declared:
             wanted[name] = declared[name]
-        elif pat.is_null(arrow_field.type):
+        elif _is_unknown(arrow_field.type):
             wanted[name] = None
         else:
             wanted[name] = postgres_type(arrow_field.name, arrow_field.type)
     return wanted
+
+
+def _is_unknown(arrow_type: pa.DataType) -> bool:
+    """Whether a column is NULL or an empty list throughout, which any type, or any list, may be."""
+    innermost = arrow_type.value_type if pat.is_list(arrow_type) else arrow_type
+    return bool(pat.is_null(innermost))
 
 
 def _canonical(connection: Connection[Any], spec: TableSpec) -> dict[str, str]:
@@ -148,12 +155,15 @@ def _canonical(connection: Connection[Any], spec: TableSpec) -> dict[str, str]:
 def create_table(connection: Connection[Any], spec: TableSpec, wanted: Mapping[str, str | None]) -> None:
     """Make the table. Raises `UnstorableColumn` for a column whose type nobody knows."""
     columns = [StoredColumn(name, known(spec, name, type_name)) for name, type_name in wanted.items()]
+    columns.append(StoredColumn(PARTITION_COLUMN, "text", nullable=False))
     partitioning: sql.Composable = sql.SQL("")
     if spec.layout is Layout.PARTITIONS:
         partitioning = sql.SQL(" PARTITION BY LIST ({})").format(sql.Identifier(PARTITION_COLUMN))
     connection.execute(
         sql.SQL("CREATE TABLE {} ({}){}").format(
-            spec.relation.identifier, column_definitions(columns, default_key=None), partitioning
+            spec.relation.identifier,
+            column_definitions(columns),
+            partitioning,
         )
     )
     if spec.layout is Layout.ROWS:
@@ -188,17 +198,14 @@ def column_list(names: Sequence[str]) -> sql.Composed:
     return sql.SQL(", ").join(map(sql.Identifier, names))
 
 
-def column_definitions(columns: Sequence[StoredColumn], *, default_key: str | None) -> sql.Composed:
-    """The column list of a CREATE TABLE. With a default, the partition column need not be sent with every row."""
-    definitions = [
+def column_definitions(columns: Sequence[StoredColumn]) -> sql.Composed:
+    """Columns as CREATE TABLE wants them."""
+    return sql.SQL(", ").join(
         sql.SQL("{} {}{}").format(
             sql.Identifier(column.name), type_sql(column.type), sql.SQL("" if column.nullable else " NOT NULL")
         )
         for column in columns
-    ]
-    default = sql.SQL("") if default_key is None else sql.SQL(" DEFAULT {}").format(sql.Literal(default_key))
-    definitions.append(sql.SQL("{} text NOT NULL{}").format(sql.Identifier(PARTITION_COLUMN), default))
-    return sql.SQL(", ").join(definitions)
+    )
 
 
 def type_sql(type_name: str) -> sql.SQL:
@@ -206,14 +213,29 @@ def type_sql(type_name: str) -> sql.SQL:
     return sql.SQL(type_name)
 
 
+# What the binary reader cannot take as it is, or only some of its versions.
+_SELECTED: dict[str, LiteralString] = {
+    "interval": "(extract(epoch FROM {0}) * 1000000)::bigint AS {0}",
+    "json": "{0}::text AS {0}",
+    "jsonb": "{0}::text AS {0}",
+    "uuid": "{0}::text AS {0}",
+    # A cast to text would add the length of the netmask to an address that has none. None of them is empty.
+    "inet": "nullif(concat({0}), '') AS {0}",
+    "cidr": "nullif(concat({0}), '') AS {0}",
+}
+
+
 def select_list(columns: Sequence[StoredColumn]) -> sql.Composed:
-    """The columns of a SELECT, as the binary reader can take them: intervals as microseconds."""
-    return sql.SQL(", ").join(
-        sql.SQL("(extract(epoch FROM {0}) * 1000000)::bigint AS {0}" if column.type == "interval" else "{0}").format(
-            sql.Identifier(column.name)
-        )
-        for column in columns
-    )
+    """The columns of a SELECT, as the binary reader can take them."""
+    return sql.SQL(", ").join(sql.SQL(_selected(column.type)).format(sql.Identifier(column.name)) for column in columns)
+
+
+def _selected(column_type: str) -> LiteralString:
+    if column_type.startswith("numeric") and column_type.endswith("[]"):
+        return "{0}::text[] AS {0}"
+    if column_type.startswith("character("):
+        return "{0}::text AS {0}"
+    return _SELECTED.get(column_type, "{0}")
 
 
 def wire_schema(columns: Sequence[StoredColumn], handed_in: pa.Schema) -> pa.Schema:
@@ -224,11 +246,11 @@ def wire_schema(columns: Sequence[StoredColumn], handed_in: pa.Schema) -> pa.Sch
     types = {column.name: column.type for column in columns}
     fields = []
     for name in map(shortened, handed_in.names):
-        wire = wire_type(types[name])
+        wire = wire_field(name, types[name])
         if wire is None:
             raise UnstorableColumn(
                 f"The column {name!r} is {types[name]} in the database, which cannot be written in binary here; "
                 "change its column type."
             )
-        fields.append(pa.field(name, wire))
+        fields.append(wire)
     return pa.schema(fields)

@@ -1,6 +1,8 @@
 """Tables that change: columns come and go, types grow, and everything stored before stays readable."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from fraud_assets.postgres.archive import restore_version
-from fraud_assets.postgres.errors import SchemaChangeRefused, UnstorableColumn
+from fraud_assets.postgres.errors import PostgresStorageError, SchemaChangeRefused, UnstorableColumn
 from fraud_assets.postgres.ledger import Layout, Origin
 from fraud_assets.postgres.names import Relation
 from fraud_assets.postgres.swap import replace_partition
@@ -17,65 +19,149 @@ from fraud_assets.postgres.tables import TableSpec
 from fraud_assets.postgres.types import common_type
 from fraud_assets_tests.postgres.material import Store
 
-
-def test_new_columns_are_added_and_missing_ones_are_null(store: Store) -> None:
-    store.write("t", "a", pd.DataFrame({"x": [1], "gone": ["g"]}))
-    frame = pd.DataFrame({"new": [True], "x": [2]})
-    assert store.changes("t", frame) == ["added the column 'new' (boolean) to data.t"]
-    store.write("t", "b", frame)
-    assert store.table("t", ["a", "b"]).to_pylist() == [
-        {"x": 1, "gone": "g", "new": None},
-        {"x": 2, "gone": None, "new": True},
-    ]
+LAYOUTS = (Layout.PARTITIONS, Layout.ROWS)
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "column_type"),
-    [
-        (pa.int32(), pa.int64(), "bigint"),
-        (pa.int8(), pa.int32(), "integer"),
-        (pa.int32(), pa.float64(), "double precision"),
-        (pa.float32(), pa.float64(), "double precision"),
-        (pa.decimal128(3, 2), pa.decimal128(4, 0), "numeric(6,2)"),
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("layout", list(Layout)[:2])
-def test_safe_widenings_happen(
-    store: Store, before: pa.DataType, after: pa.DataType, column_type: str, layout: Layout
-) -> None:
-    numbers = (
-        pa.array([1, None]).cast(before) if not pa.types.is_decimal(before) else pa.array([Decimal(1), None], before)
-    )
-    store.write("t", "a", pa.table({"x": numbers}), layout=layout)
-    old = store.query("SELECT format_type(atttypid, atttypmod) FROM pg_attribute"
-                      " WHERE attrelid = 'data.t'::regclass AND attname = 'x'")[0][0]  # fmt: skip
-    wide = pa.table({"x": pa.array([2, None], pa.int64()).cast(pa.decimal128(19)).cast(after)})
-    expected = f"widened the column 'x' of data.t from {old} to {column_type}"
-    assert store.changes("t", wide, layout=layout) == [expected]
-    store.write("t", "b", wide, layout=layout)
-    assert store.changes("t", pa.table({"x": numbers}), layout=layout) == []
-    store.write("t", "c", pa.table({"x": numbers}), layout=layout)
-    assert store.table("t", ["a", "b", "c"])["x"].to_pylist() == [1, None, 2, None, 1, None]
+@dataclass(frozen=True)
+class Change:
+    """A column of two rows, the one that comes after it, and what is said of it; None where there is no such column."""
+
+    before: pa.Array | None
+    after: pa.Array | None
+    says: str | None = None
+    declared_before: str | None = None
+    declared: str | None = None
+
+
+def _of(arrow_type: pa.DataType, *values: Any) -> pa.Array:
+    return pa.array(values, arrow_type)
+
+
+# In the order in which their columns come in the second frame; the first has them the other way round.
+CHANGES = {
+    "new column": Change(None, pa.array([True, None]), "added the column 'new column' (boolean) to data.t"),
+    "dropped column": Change(pa.array(["g", None]), None),
+    "int to bigint": Change(_of(pa.int32(), 1, None), _of(pa.int64(), 2**40, 3), "integer to bigint"),
+    "bigint to int": Change(_of(pa.int64(), 2**40, None), _of(pa.int32(), 1, None)),
+    "byte to int": Change(_of(pa.int8(), 1, None), _of(pa.int32(), 2, 3), "smallint to integer"),
+    "int to float": Change(
+        _of(pa.int32(), 1, None), _of(pa.float64(), 2.5, float("nan")), "integer to double precision"
+    ),
+    "int to single": Change(_of(pa.int32(), 2**31 - 1, 1), _of(pa.float32(), 2.5, 1), "integer to double precision"),
+    "single to double": Change(_of(pa.float32(), 0.5, None), _of(pa.float64(), 0.1, 1), "real to double precision"),
+    "bigint to float where it is said": Change(
+        _of(pa.int64(), 2**53, None), _of(pa.float64(), 2.5, 1), "bigint to double precision", declared="float8"
+    ),
+    "more digits": Change(
+        _of(pa.decimal128(3, 2), Decimal("1.25"), None),
+        _of(pa.decimal128(8, 2), Decimal("123456.50"), None),
+        "numeric(3,2) to numeric(8,2), which rewrites nothing",
+    ),
+    "more places": Change(
+        _of(pa.decimal128(4, 0), Decimal(1234), None),
+        _of(pa.decimal128(3, 2), Decimal("1.25"), None),
+        "numeric(4,0) to numeric(6,2)",
+    ),
+    "longer texts": Change(
+        pa.array(["abc", None]),
+        pa.array(["abcdef", "a"]),
+        "character varying(3) to character varying(6), which rewrites nothing",
+        declared_before="varchar(3)",
+        declared="varchar(6)",
+    ),
+    "varchar to text": Change(
+        pa.array(["abc", None]),
+        pa.array(["abcdef", "a"]),
+        "character varying(3) to text, which rewrites nothing",
+        declared_before="varchar(3)",
+    ),
+    "category to text": Change(pa.array(["a", None]).dictionary_encode(), pa.array(["b", "c"])),
+    "text to category": Change(pa.array(["a", None]), pa.array(["b", "c"]).dictionary_encode()),
+    "lists of larger numbers": Change(
+        _of(pa.list_(pa.int32()), [1, None], None), _of(pa.list_(pa.int64()), [2**40], []), "integer[] to bigint[]"
+    ),
+    "NULLs that were none": Change(pa.array([1, 2]), pa.array([None, 2])),
+    "nothing but NULL": Change(pa.array(["a", "b"]), pa.nulls(2)),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_changes_that_happen(store: Store, layout: Layout) -> None:
+    """Old partitions stay readable beside new ones, and old versions restorable, in what the table has become."""
+    before = pa.table({name: change.before for name, change in reversed(CHANGES.items()) if change.before is not None})
+    after = pa.table({name: change.after for name, change in CHANGES.items() if change.after is not None})
+    first = {name: change.declared_before for name, change in CHANGES.items() if change.declared_before}
+    for key in ("a", "b"):
+        store.write("t", key, before, layout=layout, column_types=first)
+    then: dict[str, Any] = {name: change.declared for name, change in CHANGES.items() if change.declared}
+    assert store.changes("t", after, layout=layout, column_types=then) == [*map(_sentence, _said())]
+    store.write("t", "b", after, layout=layout, column_types=then)
+    for frame in (after, before):
+        assert store.changes("t", frame, layout=layout, column_types=then) == []
+
+    assert _read(store, ["a", "b"]) == _expected(before, after)
+    restored = restore_version(store.postgres, "t", "b", 1)
+    assert (restored.version, restored.row_count) == (3, 2)
+    assert _read(store, ["a", "b"]) == _expected(before, before)
+    restore_version(store.postgres, "t", "b", 2)
+    assert _read(store, ["b", "a"]) == _expected(after, before)
     if layout is Layout.PARTITIONS:
         store.check_consistent()
+
+
+def _said() -> list[tuple[str, str]]:
+    return [(name, change.says) for name, change in CHANGES.items() if change.says]
+
+
+def _sentence(said: tuple[str, str]) -> str:
+    name, text = said
+    if text.startswith("added"):
+        return text
+    text = text if "rewrites" in text else f"{text}, which rewrites 4 rows"
+    return f"widened the column {name!r} of data.t from {text}"
+
+
+def _read(store: Store, keys: list[str]) -> dict[str, list[str]]:
+    """Values by column, as texts: NaN is NaN here."""
+    table = store.table("t", keys)
+    return {name: [*map(_text, table[name].to_pylist())] for name in CHANGES}
+
+
+def _expected(*frames: pa.Table) -> dict[str, list[str]]:
+    rows = {
+        name: [
+            row.get(name) for frame in frames for row in (frame.to_pylist() if name in frame.column_names else [{}] * 2)
+        ]
+        for name in CHANGES
+    }
+    return {name: [*map(_text, values)] for name, values in rows.items()}
+
+
+def _text(value: object) -> str:
+    return str(float(value)) if isinstance(value, int | float | Decimal) else repr(value)
 
 
 @pytest.mark.parametrize(
     ("before", "after", "says"),
     [
-        ([1.5], ["a"], "double precision, and the frame has text"),
-        ([1], [1.5], "bigint, and the frame has double precision"),
+        ([1.5], ["a"], "double precision, and the frame has text, which does not fit; convert it in the asset"),
+        ([1], [1.5], "bigint, and the frame has double precision, which does not fit; say 'double precision' for it"),
         (["a"], [1], "text, and the frame has bigint"),
         ([1.5], [1], "double precision, and the frame has bigint"),
-        (pa.array([0], pa.timestamp("us")), pa.array([0], pa.timestamp("us", "UTC")), "timestamp with time zone"),
+        ([[1]], [[1.5]], "bigint[], and the frame has double precision[]"),
+        ([{"a": 1}], ["a"], "jsonb, and the frame has text, which does not fit; say 'jsonb' for it"),
+        (_of(pa.timestamp("us"), 0), _of(pa.timestamp("us", "UTC"), 0), "and the frame has timestamp with time zone"),
+        (_of(pa.decimal128(38, 0), 1), _of(pa.decimal128(38, 9), 1), "numeric(38,0), and the frame has numeric(38,9)"),
     ],
 )
-def test_other_changes_are_refused_with_both_types(store: Store, before: Any, after: Any, says: str) -> None:
-    store.write("t", "a", pa.table({"x": before}))
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_other_changes_are_refused_with_both_types(
+    store: Store, before: Any, after: Any, says: str, layout: Layout
+) -> None:
+    store.write("t", "a", pa.table({"x": before}), layout=layout)
     ledger = store.ledger()
     with pytest.raises(SchemaChangeRefused, match=r"'x' of data\.t") as refused:
-        store.write("t", "a", pa.table({"new": [1], "x": after}))
+        store.write("t", "a", pa.table({"new": [1], "x": after}), layout=layout)
     assert says in str(refused.value)
     assert store.ledger() == ledger
     assert store.table("t").column_names == ["x"]
@@ -86,6 +172,17 @@ def test_whole_numbers_into_a_float_column_only_where_it_is_said(store: Store) -
     store.write("t", "b", pa.table({"x": [2.5]}), column_types={"x": "float8"})
     store.write("t", "c", pa.table({"x": [3]}), column_types={"x": "float8"})
     assert store.table("t", ["a", "b", "c"])["x"].to_pylist() == [1.0, 2.5, 3.0]
+
+
+def test_a_float_column_must_hold_the_whole_numbers_that_are_there(store: Store) -> None:
+    store.write("t", "a", pa.table({"x": [2**53 + 1]}))
+    with pytest.raises(SchemaChangeRefused, match=r"'x' of data\.t is bigint and has numbers beyond 2\*\*53"):
+        store.write("t", "b", pa.table({"x": [2.5]}), column_types={"x": "float8"})
+    store.write("t", "a", pa.table({"x": [1]}))
+    store.write("t", "a", pa.table({"x": [2.5]}), column_types={"x": "float8"})
+    with pytest.raises(PostgresStorageError, match=r"'x'.*the type of its column, has been changed"):
+        restore_version(store.postgres, "t", "a", 1)
+    assert store.table("t")["x"].to_pylist() == [2.5]
 
 
 def test_dtypes_of_a_time_before_the_column_was_widened_are_not_forced_on_it(store: Store) -> None:
@@ -149,6 +246,25 @@ def test_a_writer_follows_a_table_that_changes_under_its_copy(store: Store) -> N
     store.check_consistent()
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_writers_that_change_the_table_at_once(store: Store, layout: Layout) -> None:
+    """Each brings a column of its own, and half of them wider numbers: none is lost, and none is refused."""
+    store.write("t", "first", pa.table({"x": pa.array([0], pa.int32())}), layout=layout)
+    frames = {
+        f"p{n}": pa.table({"x": pa.array([n], pa.int64() if n % 2 else pa.int32()), f"own{n}": [f"{n}"]})
+        for n in range(6)
+    }
+    with ThreadPoolExecutor(len(frames)) as pool:
+        list(pool.map(lambda key: store.write("t", key, frames[key], layout=layout), frames))
+    back = store.table("t", list(frames))
+    assert back["x"].to_pylist() == list(range(6))
+    assert back.schema.field("x").type == pa.int64()
+    for n in range(6):
+        assert back[f"own{n}"].to_pylist() == [f"{n}" if m == n else None for m in range(6)]
+    if layout is Layout.PARTITIONS:
+        store.check_consistent()
+
+
 def test_a_change_waits_for_a_reader_without_holding_up_the_next(store: Store) -> None:
     store.write("t", "a", pa.table({"x": [1]}))
     with store.connect() as slow, store.connect() as quick:
@@ -163,18 +279,6 @@ def test_a_change_waits_for_a_reader_without_holding_up_the_next(store: Store) -
     assert store.table("t", ["a", "b"])["new"].to_pylist() == [None, 1]
 
 
-def test_old_versions_can_be_restored_into_what_the_table_has_become(store: Store) -> None:
-    store.write("t", "a", pa.table({"n": pa.array([1, None], pa.int32()), "s": ["a", "b"]}))
-    store.write("t", "a", pa.table({"s": ["c"], "n": pa.array([2**40], pa.int64()), "new": [0.5]}))
-    restored = restore_version(store.postgres, "t", "a", 1)
-    assert (restored.version, restored.row_count) == (3, 2)
-    assert store.table("t", ["a"]).to_pylist() == [
-        {"n": 1, "s": "a", "new": None},
-        {"n": None, "s": "b", "new": None},
-    ]
-    store.check_consistent()
-
-
 def test_types_that_hold_one_another() -> None:
     assert common_type("bigint", "integer") == "bigint"
     assert common_type("integer", "bigint") == "bigint"
@@ -182,3 +286,8 @@ def test_types_that_hold_one_another() -> None:
     assert common_type("numeric(38,0)", "numeric(38,10)") is None
     assert common_type("numeric(20,0)", "bigint") is None
     assert common_type("character varying(5)", "text") == "text"
+    assert common_type("text", "character varying(5)") == "text"
+    assert common_type("character varying(5)", "jsonb") is None
+    assert common_type("integer", "real") == "double precision"
+    assert common_type("smallint[]", "integer[]") == "integer[]"
+    assert common_type("smallint[]", "integer") is None

@@ -8,13 +8,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from fraud_assets.postgres.archive import restore_version
 from fraud_assets.postgres.errors import UnstorableColumn
+from fraud_assets.postgres.ledger import Layout
 from fraud_assets.postgres.reading import Selection
 from fraud_assets_tests.postgres.material import Store
 
-# Not shrunk: with thirty columns that takes minutes.
+# Not shrunk: each example makes a table.
 EXAMPLES = settings(
-    max_examples=10,
+    max_examples=5,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -31,12 +33,17 @@ _NAMES = st.lists(
 )
 
 
+@pytest.mark.parametrize("layout", [Layout.PARTITIONS, Layout.ROWS])
 @EXAMPLES
 @given(names=_NAMES)
-def test_column_names_are_whatever_they_are(store: Store, names: list[str]) -> None:
+def test_column_names_are_whatever_they_are(store: Store, layout: Layout, names: list[str]) -> None:
     table = pa.table([pa.array([i], pa.int64()) for i in range(len(names))], names=names)
     asset = uuid.uuid4().hex
-    store.write(asset, "k", table)
+    store.write(asset, "k", table, layout=layout)
+    assert store.table(asset, ["k"]).equals(table)
+    pd.testing.assert_frame_equal(store.frame(asset, ["k"]), table.to_pandas())
+    store.write(asset, "k", table.slice(0, 0), layout=layout)
+    restore_version(store.postgres, asset, "k", 1)
     assert store.table(asset, ["k"]).equals(table)
     assert store.table(asset, ["k"], Selection(columns=(names[-1],))).column_names == [names[-1]]
 
@@ -64,3 +71,8 @@ def test_a_name_that_is_there_twice(store: Store, frame: object) -> None:
 def test_a_column_without_a_name_of_its_own(store: Store) -> None:
     with pytest.raises(UnstorableColumn, match="column 0 has a name that is no string"):
         store.write("names", "k", pd.DataFrame([[1, 2]]))
+
+
+def test_a_name_that_is_no_text(store: Store) -> None:
+    with pytest.raises(UnstorableColumn, match=r"cannot be called '\\ud800'"):
+        store.write("names", "k", pd.DataFrame([[1]], columns=pd.Index(["\ud800"], dtype=object)))
