@@ -3,7 +3,7 @@
 Nothing here knows a connection. `Incoming` is a frame that can be read once, as batches, without a second copy of it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -12,12 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
+from fraud_assets.postgres.encodings import encoded, encoded_as, has_nul
 from fraud_assets.postgres.errors import UnstorableColumn
-from fraud_assets.postgres.names import TAKEN_COLUMNS, shortened
+from fraud_assets.postgres.names import TAKEN_COLUMNS, is_encodable, shortened
+from fraud_assets.postgres.pandas_types import check_objects
+from fraud_assets.postgres.to_pandas import to_pandas
 
 Frame: TypeAlias = "pd.DataFrame | pa.Table | pa.RecordBatchReader"
 BATCH_ROWS = 50_000
-BATCH_BYTES = 16 * 1024 * 1024
+BATCH_BYTES = 4 * 1024 * 1024
 
 # PostgreSQL begins on 24 November 4714 BC. The last instant of its timestamps is beyond Arrow's microseconds.
 _FIRST_DAY = -2_440_588
@@ -39,6 +42,7 @@ def incoming(frame: object) -> Incoming:
         _check_names(list(frame.columns))
         if len(frame) and not len(frame.columns):
             raise UnstorableColumn("A frame that has rows and no columns cannot be stored; an index is not enough.")
+        check_objects(frame)
         schema = _pandas_schema(frame)
         return Incoming(schema, _bounded(_pandas_batches(frame, schema)))
     if isinstance(frame, pa.Table):
@@ -57,7 +61,7 @@ def _check_names(names: list[Any]) -> None:
     for name in names:
         if not isinstance(name, str):
             raise UnstorableColumn(f"The column {name!r} has a name that is no string; rename it.")
-        if not name or "\0" in name:
+        if not name or "\0" in name or not is_encodable(name):
             raise UnstorableColumn(f"A column cannot be called {name!r}; rename it.")
         if name in TAKEN_COLUMNS:
             raise UnstorableColumn(f"The name {name!r} is taken by storage or PostgreSQL itself; rename the column.")
@@ -105,26 +109,36 @@ def to_wire(batch: pa.RecordBatch, wire: pa.Schema) -> pa.RecordBatch:
     Raises `UnstorableColumn` where a value does not survive, for example nanoseconds that microseconds cannot hold.
     """
     arrays = [
-        _wire_array(name, array, field.type)
+        array if array.type == field.type and _is_any_value_fine(field) else _wire_array(name, array, field)
         for name, array, field in zip(batch.schema.names, batch.columns, wire, strict=True)
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=wire)
 
 
-def _wire_array(name: str, array: pa.Array, wire: pa.DataType) -> pa.Array:
-    given = array.type
+def _is_any_value_fine(field: pa.Field) -> bool:
+    return bool(pat.is_integer(field.type) or pat.is_floating(field.type) or pat.is_boolean(field.type))
+
+
+def _wire_array(name: str, array: pa.Array, field: pa.Field) -> pa.Array:
+    given, column_type = array.type, encoded_as(field)
+    if isinstance(array, pa.ExtensionArray):
+        array = array.storage
     try:
-        if pat.is_dictionary(given):
+        if pat.is_dictionary(array.type):
             array = array.dictionary_decode()
-        converted = array if array.type == wire else array.cast(wire)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        if column_type is not None:
+            array = encoded(array, column_type)
+        elif array.type != field.type:
+            array = array.cast(field.type)
+    except (ValueError, TypeError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise UnstorableColumn(
-            f"The column {name!r} ({given}) has values that {wire} cannot hold: {reason}; round or convert it."
+            f"The column {name!r} ({given}) has values that {column_type or field.type} cannot hold: {reason}; "
+            "round or convert them."
         ) from error
-    if problem := _unstorable_values(converted):
+    if problem := _unstorable_values(array):
         raise UnstorableColumn(f"The column {name!r} has {problem}, which PostgreSQL cannot hold; replace them.")
-    return converted
+    return array
 
 
 def _unstorable_values(array: pa.Array) -> str | None:
@@ -132,11 +146,11 @@ def _unstorable_values(array: pa.Array) -> str | None:
     if pat.is_list(array.type):
         return _unstorable_values(array.flatten())
     if pat.is_string(array.type):
-        return "texts with NUL characters" if pc.any(pc.match_substring(array, "\0")).as_py() else None
+        return "texts with NUL characters" if has_nul(array) else None
     if pat.is_timestamp(array.type):
-        return "times before 4714 BC" if _reaches(array.cast(pa.int64()), _FIRST_MICROSECOND, None) else None
+        return "times before 4714 BC" if _reaches(array.view(pa.int64()), _FIRST_MICROSECOND, None) else None
     if pat.is_date(array.type):
-        days = array.cast(pa.int32())
+        days = array.view(pa.int32())
         return "dates before 4714 BC or after 5874897" if _reaches(days, _FIRST_DAY, _LAST_DAY) else None
     return None
 
@@ -149,37 +163,9 @@ def _reaches(numbers: pa.Array, first: int, last: int | None) -> bool:
     return bool(found["min"] < first or (last is not None and found["max"] > last))
 
 
-def to_pandas(table: pa.Table) -> pd.DataFrame:
-    """A frame with the dtypes that it was handed in with; the Arrow memory is given back on the way."""
-    frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
-    return frame
-
-
 def typed(reader: pa.RecordBatchReader, annotation: Any) -> Frame:
     """The rows as the reader's annotation asks: pandas unless it names an Arrow type."""
     if annotation is pa.RecordBatchReader:
         return reader
     table = reader.read_all()
     return table if annotation is pa.Table else to_pandas(table)
-
-
-def by_partition(value: object, partition_keys: list[str]) -> Mapping[str, object]:
-    """An asset's value by partition key: a mapping as it is, a frame under the one key there is.
-
-    Raises `UnstorableColumn` where a frame stands for several partitions, or a mapping's keys are not those of the run.
-    """
-    if not isinstance(value, Mapping):
-        if len(partition_keys) != 1:
-            raise UnstorableColumn(
-                f"The run covers {len(partition_keys)} partitions, and the asset returned one value; "
-                "return a dict of partition key to value."
-            )
-        return {partition_keys[0]: value}
-    missing = [key for key in partition_keys if key not in value]
-    surplus = [key for key in value if key not in partition_keys]
-    if missing or surplus:
-        raise UnstorableColumn(
-            f"The asset returned a dict whose keys are not the run's partitions: missing {missing[:3]}, "
-            f"surplus {surplus[:3]}."
-        )
-    return value

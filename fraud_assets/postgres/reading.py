@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import pyarrow as pa
 from psycopg import sql
 
-from fraud_assets.postgres.bulk import ReadSession, RelationVanished, closing_reader
 from fraud_assets.postgres.connection import PostgresResource
 from fraud_assets.postgres.errors import PartitionMissing, PostgresStorageError
 from fraud_assets.postgres.ledger import Layout, Version, current_versions
 from fraud_assets.postgres.names import ORDINAL_COLUMN, PARTITION_COLUMN, shortened
 from fraud_assets.postgres.remembering import as_remembered, remembered
+from fraud_assets.postgres.sessions import ReadSession, RelationVanished, closing_reader, open_session
 from fraud_assets.postgres.tables import StoredColumn, TableSpec, registered_spec, select_list, stored_columns
 from fraud_assets.postgres.types import wire_type
 
@@ -50,8 +50,12 @@ def load(
     partition_keys: Sequence[str] | None,
     selection: Selection,
     required: frozenset[str] = frozenset(),
+    *,
+    at_once: bool = False,
 ) -> Loaded:
     """The rows of those partitions that exist, in the order of `partition_keys`; None means all that exist.
+
+    They come in batches, or `at_once`, in as few as can be, where all of them are wanted in memory anyway.
 
     Raises `PartitionMissing` naming the first of `required` that does not exist, and `PostgresStorageError` for
     columns that do not exist and conditions that the server refuses.
@@ -69,7 +73,7 @@ def load(
         if not chosen:
             return Loaded(_nothing(selection.columns or [c.name for c in columns], columns), ())
         try:
-            return Loaded(_open(postgres, spec, columns, chosen, selection), chosen)
+            return Loaded(_open(postgres, spec, columns, chosen, selection, at_once), chosen)
         except RelationVanished as error:
             # A swap changes the ledger and the table's name together; the same versions twice were dropped otherwise.
             if chosen == vanished:
@@ -115,8 +119,9 @@ def _open(
     columns: list[StoredColumn],
     chosen: tuple[Version, ...],
     selection: Selection,
+    at_once: bool,
 ) -> pa.RecordBatchReader:
-    session = ReadSession(postgres.url)
+    session = open_session(postgres.url, columns)
     try:
         if spec.layout is Layout.PARTITIONS:
             session.lock(version.relation for version in chosen)
@@ -124,7 +129,7 @@ def _open(
         else:
             _freeze_rows(session, chosen)
             query = _rows_query(spec, columns, chosen, selection)
-        raw = session.read(query)
+        raw = session.read(query, sum(version.row_count for version in chosen) if at_once else None)
         handed_in = [version.schema for version in chosen if version.schema is not None]
         schema = remembered(raw.schema, {column.name: column.type for column in columns}, handed_in)
     except BaseException:
@@ -132,7 +137,7 @@ def _open(
         raise
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for batch in raw:
+        for batch in raw.batches:
             yield as_remembered(batch, schema)
 
     return closing_reader(session, schema, batches())

@@ -10,8 +10,7 @@ from typing import Any
 import pyarrow as pa
 from psycopg import Connection, sql
 
-from fraud_assets.postgres.bulk import copy_in
-from fraud_assets.postgres.frames import to_wire
+from fraud_assets.postgres.copy_in import copy_in
 from fraud_assets.postgres.ledger import (
     Content,
     Origin,
@@ -56,7 +55,7 @@ def replace_rows(
             connection,
             spec.relation,
             kept,
-            _numbered(ready, wire, kept, partition_key),
+            _numbered(ready, partition_key),
             unhashed=spec.volatile | {PARTITION_COLUMN, ORDINAL_COLUMN},
             freeze=False,
         )
@@ -69,16 +68,15 @@ def replace_rows(
     return version
 
 
-def _numbered(
-    batches: Iterable[pa.RecordBatch], wire: pa.Schema, kept: pa.Schema, partition_key: str
-) -> Iterator[pa.RecordBatch]:
+def _numbered(batches: Iterable[pa.RecordBatch], partition_key: str) -> Iterator[pa.RecordBatch]:
     """The batches with the two columns that the table has beside the asset's own."""
     start = 0
     for batch in batches:
         count = batch.num_rows
         keys = pa.repeat(pa.scalar(partition_key), count)
         ordinals = pa.array(range(start, start + count), pa.int32())
-        yield pa.RecordBatch.from_arrays([*to_wire(batch, wire).columns, keys, ordinals], schema=kept)
+        schema = batch.schema.append(_PARTITION).append(_ORDINAL)
+        yield pa.RecordBatch.from_arrays([*batch.columns, keys, ordinals], schema=schema)
         start += count
 
 

@@ -11,13 +11,14 @@ from psycopg import Connection
 
 from fraud_assets.postgres.connection import PostgresResource
 from fraud_assets.postgres.evolution import ensure_table
-from fraud_assets.postgres.frames import incoming, to_pandas
+from fraud_assets.postgres.frames import incoming
 from fraud_assets.postgres.ledger import Layout, Origin, Version
 from fraud_assets.postgres.names import Relation, shortened
 from fraud_assets.postgres.reading import Selection, load
 from fraud_assets.postgres.rows import replace_rows
 from fraud_assets.postgres.swap import replace_partition
 from fraud_assets.postgres.tables import TableSpec
+from fraud_assets.postgres.to_pandas import to_pandas
 
 SCHEMA = "data"
 EVERYTHING = Selection()
@@ -54,7 +55,7 @@ class Store:
         return load(self.postgres, asset, keys, selection).reader.read_all()
 
     def frame(self, asset: str, keys: Sequence[str] | None = None, selection: Selection = EVERYTHING) -> pd.DataFrame:
-        return to_pandas(self.table(asset, keys, selection))
+        return to_pandas(load(self.postgres, asset, keys, selection, at_once=True).reader.read_all())
 
     def connect(self) -> Connection[Any]:
         """A plain connection in autocommit, to look with."""

@@ -9,10 +9,10 @@ import pytest
 
 from fraud_assets.postgres import reading
 from fraud_assets.postgres.archive import partition_versions, restore_version
-from fraud_assets.postgres.bulk import ReadSession, RelationVanished
 from fraud_assets.postgres.errors import PostgresStorageError
 from fraud_assets.postgres.ledger import Layout, Version
 from fraud_assets.postgres.reading import Selection
+from fraud_assets.postgres.sessions import ReadSession, RelationVanished
 from fraud_assets_tests.postgres.material import Store
 
 ROWS: dict[str, Any] = {"layout": Layout.ROWS}
