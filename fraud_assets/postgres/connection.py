@@ -23,7 +23,8 @@ class PostgresResource(dg.ConfigurableResource[Any]):
 
     url: str = Field(description="postgresql://user:password@host:port/database; use dg.EnvVar")
     schema_: str | None = Field(default=None, description="the schema of tables that name none themselves")
-    connect_timeout_seconds: int = Field(default=10, ge=1)
+    # Nothing greater: a dg.EnvVar.int is 0 until it is read.
+    connect_timeout_seconds: int = Field(default=10, ge=0, description="0 waits without end")
 
     @property
     def place(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 REMEMBERED_ATTEMPTS = 256
@@ -13,7 +13,13 @@ class SeenVersion:
     """A version that a step has loaded, and the partitions of the run that it was loaded for; None means all."""
 
     version_id: int
+    asset: str
+    partition: str
+    version: int
     partitions: frozenset[str] | None
+
+    def is_for(self, partition_key: str) -> bool:
+        return self.partitions is None or partition_key in self.partitions
 
 
 class Attempt(NamedTuple):
@@ -39,14 +45,13 @@ class SeenVersions:
             if before is not None:
                 is_for_all = before.partitions is None or partitions is None
                 partitions = None if is_for_all else (before.partitions or frozenset()) | (partitions or frozenset())
-            seen[version.version_id] = SeenVersion(version.version_id, partitions)
+            seen[version.version_id] = replace(version, partitions=partitions)
         while len(self._attempts) > REMEMBERED_ATTEMPTS:
             self._attempts.popitem(last=False)
 
-    def by(self, attempt: Attempt, partition_key: str) -> tuple[int, ...]:
-        """The ids of the versions that an attempt has loaded for a partition."""
-        seen = self._attempts.get(attempt, {}).values()
-        return tuple(v.version_id for v in seen if v.partitions is None or partition_key in v.partitions)
+    def by(self, attempt: Attempt, partition_key: str) -> tuple[SeenVersion, ...]:
+        """The versions that an attempt has loaded for a partition, in the order of loading."""
+        return tuple(seen for seen in self._attempts.get(attempt, {}).values() if seen.is_for(partition_key))
 
 
 SEEN = SeenVersions()

@@ -1,6 +1,6 @@
 """What Dagster and the ledger are told of what a run has stored, and which metadata of an asset decides where."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -9,9 +9,9 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-from fraud_assets.postgres import PostgresResource, PostgresTableIOManager
+from fraud_assets.postgres import PostgresResource, PostgresTableIOManager, materializations
 from fraud_assets.postgres.contexts import combined_hash
-from fraud_assets_tests.postgres.lab import DAYS, SINGLE_RUN, Lab, day, days
+from fraud_assets_tests.postgres.lab import DAYS, SINGLE_RUN, Lab, day, days, reader
 from fraud_assets_tests.postgres.material import SCHEMA, Store
 
 pytestmark = [
@@ -135,14 +135,44 @@ def test_a_range_run_needs_a_frame_for_each_day(lab: Lab, missing: bool) -> None
         lab.run(partial, day(1), day(2))
 
 
-def test_a_stream_is_stored_as_it_comes(lab: Lab) -> None:
-    @dg.asset(io_manager_key="tables")
-    def stream() -> pa.RecordBatchReader:
-        def batches() -> Iterator[pa.RecordBatch]:
-            for start in range(3):
-                yield pa.record_batch({"x": [start, start]})
+def test_the_versions_that_were_seen_are_listed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(materializations, "LISTED_UPSTREAM", 2)
+    lab.run(days, day(1), day(4))
+    lab.run(days, day(3))
+    result = lab.run(reader(window=[-2, 0]), day(2), day(3), others=[days])
+    listed = {2: [(day(1), 1), (day(2), 1)], 3: [(day(1), 1), (day(2), 1)]}
+    for place, number in enumerate((2, 3)):
+        metadata, _ = _event(result, place)
+        assert metadata["upstream_versions"] == number
+        records = [(r.data["partition"], r.data["version"]) for r in metadata["upstream"].records]
+        assert records == listed[number]
+    monkeypatch.setattr(materializations, "LISTED_UPSTREAM", 50)
+    metadata, _ = _event(lab.run(reader(), day(3), others=[days]))
+    assert [r.data for r in metadata["upstream"].records] == [{"asset": "days", "partition": day(3), "version": 2}]
+    assert "upstream" not in _event(lab.run(days, day(1)))[0]
 
-        return pa.RecordBatchReader.from_batches(pa.schema({"x": pa.int64()}), batches())
 
-    lab.run(stream)
-    assert lab.store.frame("stream")["x"].tolist() == [0, 0, 1, 1, 2, 2]
+def _lineage(column: str) -> dg.TableColumnLineage:
+    return dg.TableColumnLineage({"x": [dg.TableColumnDep(asset_key="days", column_name=column)]})
+
+
+@pytest.mark.parametrize("said", ["definition", "output", "context", "nobody"])
+def test_column_lineage_is_the_assets_own(lab: Lab, said: str) -> None:
+    lineage = {"dagster/column_lineage": _lineage(said)}
+
+    @dg.asset(
+        partitions_def=DAYS,
+        io_manager_key="tables",
+        backfill_policy=SINGLE_RUN,
+        metadata={} if said == "nobody" else {"dagster/column_lineage": _lineage("definition")},
+    )
+    def told(context: dg.AssetExecutionContext) -> dg.Output[dict[str, pd.DataFrame]]:
+        if said == "context":
+            context.add_asset_metadata(lineage)
+        frames = {key: pd.DataFrame({"x": [1]}) for key in context.partition_keys}
+        return dg.Output(frames, metadata=lineage if said == "output" else {})
+
+    for until in (None, day(2)):
+        metadata, _ = _event(lab.run(told, day(1), until))
+        assert metadata.get("dagster/column_lineage") == (None if said == "nobody" else _lineage(said))
+        assert metadata["dagster/column_schema"].columns[0].name == "x"
