@@ -100,6 +100,31 @@ def export(asset: str, date: date, output: Path) -> None:
 
 
 @cli.command()
+@click.argument("asset")
+@day_option("date", help="The partition.")
+def versions(asset: str, date: date) -> None:
+    """List what is stored of an asset's partition: the current version, and those that it has superseded."""
+    from fraud_assets.local.versions import print_versions
+
+    print_versions(_workplace(), asset, date.isoformat())
+
+
+@cli.command()
+@click.argument("asset")
+@day_option("date", help="The partition.")
+@click.option("--version", "number", required=True, type=click.IntRange(1), help="The version, as listed by versions.")
+def restore(asset: str, date: date, number: int) -> None:
+    """Make an archived version of a table or a model current again; what it replaces is archived."""
+    from fraud_assets.local.versions import restore as restore_number
+
+    restored = restore_number(_workplace(), asset, date.isoformat(), number)
+    if restored is None:
+        out.print(f"Version {number} of {asset} of {date} is the current one already.")
+    else:
+        out.print(f"Version {number} of {asset} of {date} is current again, as version {restored.version}.")
+
+
+@cli.command()
 @click.option("--input", "input_", type=click.Path(path_type=Path), help="A file of transactions to score.")
 @day_option("date", required=False, help="A day of the source to score, instead of a file.")
 @day_option("model-date", required=False, help="The day whose best model scores (default: the newest by then).")

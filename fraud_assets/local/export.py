@@ -23,10 +23,7 @@ def export_table(workplace: Workplace, asset: str, day: str, output: Path) -> in
     Raises `Refusal` for a file name that says no format, and for what is not stored or no table.
     """
     check_output(output)
-    defs, _ = code_location(workplace)
-    known = sorted(key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys())
-    if asset not in known:
-        raise Refusal(f"There is no asset {asset!r}; the assets are {', '.join(known)}.")
+    check_asset(workplace, asset)
     postgres = workplace.postgres()
     if day not in postgres.stored_row_counts(asset):
         raise Refusal(f"There is no partition {day} of {asset}; fraud-assets run --date {day} makes all of that day.")
@@ -34,6 +31,14 @@ def export_table(workplace: Workplace, asset: str, day: str, output: Path) -> in
         if registered_spec(connection, asset) is None:
             raise Refusal(f"{asset} is a model and no table; fraud-assets models export writes the best one.")
     return write_rows(output, load(postgres, asset, [day], Selection()).reader)
+
+
+def check_asset(workplace: Workplace, asset: str) -> None:
+    """Refuse a name that is no asset's."""
+    defs, _ = code_location(workplace)
+    known = sorted(key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys())
+    if asset not in known:
+        raise Refusal(f"There is no asset {asset!r}; the assets are {', '.join(known)}.")
 
 
 def check_output(output: Path) -> None:

@@ -15,6 +15,7 @@ from fraud_assets.postgres.errors import (
 )
 from fraud_assets.postgres.ledger import Status, Version
 from fraud_assets.postgres.model_io_manager import PostgresModelIOManager
+from fraud_assets.postgres.restored import report_restored
 from fraud_assets.postgres.table_io_manager import PostgresTableIOManager
 
 __all__ = [
@@ -30,5 +31,6 @@ __all__ = [
     "Version",
     "partition_versions",
     "prune_versions",
+    "report_restored",
     "restore_version",
 ]

@@ -6,7 +6,7 @@ current, archived (superseded, still there) or pruned (its rows are gone, the re
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -19,6 +19,10 @@ from fraud_assets.postgres.errors import PartitionMissing, PostgresStorageError
 from fraud_assets.postgres.names import Relation
 
 ARCHIVE_SCHEMA = "dagster_archive"
+RESTORED_BY = "restore"
+"""What stands for the run of a version that was restored."""
+RESTORED_VERSION = "restored_version"
+"""The fact that says which version it is a copy of."""
 
 
 class Layout(StrEnum):
@@ -43,20 +47,41 @@ class Version:
     """One version of one partition, as the ledger has it."""
 
     version_id: int
+    """Its number in the whole database: what `dagster_io.seen` refers to."""
     asset_key: str
+    """As the asset key is written in Dagster, with slashes between its parts."""
     partition_key: str
+    """Empty for an asset without partitions."""
     version: int
+    """Its number among the partition's versions, from 1 on."""
     status: str
+    """A `Status`: current, archived or pruned."""
     relation_schema: str | None
     relation_name: str | None
+    """The table of its own that it has in the layout `partitions`, until it is pruned."""
     row_count: int
     byte_count: int
+    """Bytes on disk when it was stored, with indexes; a model's own bytes."""
     content_hash: str
-    arrow_schema: bytes | None
+    """SHA-256 of column names, types and rows in order; of a model's bytes."""
+    arrow_schema: bytes | None = field(repr=False)
+    """The serialized `schema`; None for a model."""
     code_version: str | None
     run_id: str
+    """The Dagster run that stored it; "restore" for a version that was restored."""
     facts: dict[str, Any]
+    """Short texts and numbers that the asset said about it in its metadata; `restored_version` of a restored one."""
     created_at: datetime
+
+    @property
+    def is_model(self) -> bool:
+        return self.arrow_schema is None
+
+    @property
+    def restored_from(self) -> int | None:
+        """The number of the version that this one is a copy of; None for one that a run stored."""
+        number = self.facts.get(RESTORED_VERSION) if self.run_id == RESTORED_BY else None
+        return None if number is None else int(number)
 
     @property
     def relation(self) -> Relation:
@@ -216,9 +241,11 @@ def find_version(
     connection: Connection[Any], asset_key: str, partition_key: str, version: int | None = None
 ) -> Version:
     """The current version, or the one of that number. Raises `PartitionMissing`."""
-    for candidate in versions(connection, asset_key, partition_key):
+    found = versions(connection, asset_key, partition_key)
+    for candidate in found:
         if (candidate.status == Status.CURRENT) if version is None else (candidate.version == version):
             return candidate
-    which = "" if version is None else f"version {version} of "
-    of = f" of {partition_key!r}" if partition_key else ""
-    raise PartitionMissing(f"{which}{asset_key}{of} has never been stored; materialize it first.")
+    name = f"{asset_key} of {partition_key!r}" if partition_key else asset_key
+    if version is not None and found:
+        raise PartitionMissing(f"There is no version {version} of {name}; its newest is version {found[0].version}.")
+    raise PartitionMissing(f"{name} has never been stored; materialize it first.")

@@ -13,15 +13,14 @@ from fraud_assets.postgres.contexts import (
     asset_name,
     combined_hash,
     facts,
-    note_seen,
     origins,
     output_partitions,
-    wanted,
 )
 from fraud_assets.postgres.errors import PartitionMissing, PostgresStorageError
 from fraud_assets.postgres.failures import as_failures
-from fraud_assets.postgres.frames import by_partition
+from fraud_assets.postgres.inputs import note_seen, wanted
 from fraud_assets.postgres.models import load_model, store_model
+from fraud_assets.postgres.splitting import by_partition
 
 
 class PostgresModelIOManager(dg.ConfigurableIOManager):

@@ -1,5 +1,6 @@
 """Stored models: what was stored comes back, and nothing else is ever unpickled."""
 
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,17 +8,27 @@ from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
+import joblib
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from fraud_assets.postgres import ModelRefused, PartitionMissing, PostgresModelIOManager, PostgresStorageError
-from fraud_assets.postgres.archive import partition_versions
+from fraud_assets.postgres import (
+    ModelRefused,
+    PartitionMissing,
+    PostgresModelIOManager,
+    PostgresStorageError,
+    partition_versions,
+    prune_versions,
+    restore_version,
+)
 from fraud_assets.postgres.ledger import Origin, Version
 from fraud_assets.postgres.models import load_model, store_model
+from fraud_assets.postgres.pickles import dumped
 from fraud_assets_tests.postgres.material import Store
 
 KEY = b"a signing key"
+DAY, NEXT_DAY = "2024-01-01", "2024-01-02"
 SKLEARN = ("scikit-learn",)
 
 
@@ -50,14 +61,14 @@ def _fitted(seconds: float = 1.0) -> Fitted:
     return Fitted(LogisticRegression().fit(x, x[:, 0] > 9), seconds, {"text": "a"})
 
 
-def _save(store: Store, model: object, key: str = "2024-01-01", *, signing_key: bytes = KEY, **options: Any) -> Version:
+def _save(store: Store, model: object, key: str = DAY, *, asset: str = "m", **options: Any) -> Version:
     with store.postgres.connect() as connection:
-        return store_model(connection, "m", key, model, signing_key=signing_key, origin=Origin("run"), **options)
+        return store_model(connection, asset, key, model, origin=Origin("run"), **{"signing_key": KEY, **options})
 
 
-def _load(store: Store, key: str = "2024-01-01", *, signing_key: bytes = KEY, **options: Any) -> Any:
+def _load(store: Store, key: str = DAY, *, asset: str = "m", **options: Any) -> Any:
     with store.postgres.connect() as connection:
-        return load_model(connection, "m", key, signing_key=signing_key, **options)[1]
+        return load_model(connection, asset, key, **{"signing_key": KEY, **options})[1]
 
 
 def test_a_model_comes_back(store: Store) -> None:
@@ -95,38 +106,76 @@ def test_equal_models_have_equal_hashes(store: Store) -> None:
     assert _save(store, _fitted(2.0)).content_hash != first.content_hash
 
 
-def _flip(store: Store) -> None:
-    store.run("UPDATE dagster_io.models SET payload = set_byte(payload, 5, get_byte(payload, 5) # 1)")
+def test_equal_texts_are_equal_bytes_whichever_objects_they_are() -> None:
+    parts = ["a", "b"]
+    one, two = "".join(parts), "".join(parts)
+    assert one is not two
+    assert dumped({one: [one, b"x"]}) == dumped({one: [two, b"x"]}) == dumped({two: [one, bytes(bytearray(b"x"))]})
+    shared: list[str] = []
+    assert dumped([shared, shared]) != dumped([[], []])
+
+
+def test_the_padding_of_records_is_no_part_of_their_value() -> None:
+    aligned = np.dtype([("flag", "u1"), ("value", "f8")], align=True)
+    one, two = (np.frombuffer(bytes([filling]) * 16 * 3, aligned).copy() for filling in (0, 7))
+    two["flag"], two["value"] = one["flag"], one["value"]
+    assert one.tobytes() != two.tobytes()
+    assert dumped(one) == dumped(two)
+    np.testing.assert_array_equal(joblib.load(io.BytesIO(dumped(two))), one)
+
+
+def _flip(column: str) -> Callable[[Store], None]:
+    """Change one bit of a column of bytes, or one character of a text."""
+    texts = {"sha256", "libraries", "volatile"}
+    changed = f"set_byte({column}, 5, get_byte({column}, 5) # 1)"
+    if column in texts:
+        changed = f"overlay({column} placing chr(ascii(substr({column}, 2, 1)) # 1) from 2 for 1)"
+    return lambda store: store.run(f"UPDATE dagster_io.models SET {column} = {changed}")
 
 
 def _flip_with_its_checksum(store: Store) -> None:
-    _flip(store)
+    _flip("payload")(store)
     store.run("UPDATE dagster_io.models SET sha256 = encode(sha256(payload), 'hex')")
-
-
-def _swap_with_another_day(store: Store) -> None:
-    _save(store, Fitted(LogisticRegression(), 1.0), "2024-01-02")
-    store.run(
-        "UPDATE dagster_io.models a SET payload = b.payload, sha256 = b.sha256, signature = b.signature,"
-        " libraries = b.libraries, volatile = b.volatile FROM dagster_io.models b WHERE a.version_id <> b.version_id"
-    )
 
 
 def _claim_another_library(store: Store) -> None:
     store.run("UPDATE dagster_io.models SET libraries = '{}'")
 
 
-@pytest.mark.parametrize(
-    ("tamper", "options", "says"),
-    [
-        (_flip, {}, "damaged"),
-        (_flip_with_its_checksum, {}, "signed"),
-        (_swap_with_another_day, {}, "signed"),
-        (_claim_another_library, {}, "signed"),
-        (lambda store: None, {"signing_key": b"another key"}, "not signed with this signing key"),
-        (lambda store: None, {"signing_key": b""}, "without a signing key"),
-    ],
-)
+def _put_in_its_place(asset: str, key: str) -> Callable[[Store], None]:
+    """Put the trap's whole row, seal and all, where a model of another asset, partition or version belongs."""
+
+    def put(store: Store) -> None:
+        (trap,) = store.query("SELECT version_id FROM dagster_io.models")[0]
+        _save(store, SimpleNamespace(), key, asset=asset)
+        store.run(
+            "UPDATE dagster_io.models m SET payload = t.payload, sha256 = t.sha256, signature = t.signature,"
+            " libraries = t.libraries, volatile = t.volatile FROM dagster_io.models t"
+            f" WHERE t.version_id = {trap} AND m.version_id <> {trap}"
+        )
+
+    return put
+
+
+_REFUSED: list[Any] = [
+    pytest.param(_flip("payload"), {}, "damaged", id="payload"),
+    pytest.param(_flip("sha256"), {}, "damaged", id="checksum"),
+    pytest.param(_flip("signature"), {}, "signed", id="signature"),
+    pytest.param(_flip("libraries"), {}, "signed", id="libraries"),
+    pytest.param(_flip("volatile"), {}, "signed", id="volatile"),
+    pytest.param(_flip_with_its_checksum, {}, "signed", id="payload and checksum"),
+    pytest.param(_claim_another_library, {}, "signed", id="no libraries"),
+    pytest.param(lambda store: None, {"signing_key": b"another key"}, "not signed with this signing key", id="key"),
+    pytest.param(lambda store: None, {"signing_key": b""}, "without a signing key", id="no key"),
+]
+_MOVED: list[Any] = [
+    pytest.param(_put_in_its_place("other", DAY), {"asset": "other"}, "model other of .* signed", id="asset"),
+    pytest.param(_put_in_its_place("m", NEXT_DAY), {"key": NEXT_DAY}, "of 2024-01-02 .* signed", id="partition"),
+    pytest.param(_put_in_its_place("m", DAY), {}, r"version 2\) was not signed", id="version"),
+]
+
+
+@pytest.mark.parametrize(("tamper", "options", "says"), [*_REFUSED, *_MOVED])
 def test_what_is_refused_is_not_unpickled(
     store: Store, tmp_path: Path, tamper: Callable[[Store], None], options: dict[str, Any], says: str
 ) -> None:
@@ -138,10 +187,62 @@ def test_what_is_refused_is_not_unpickled(
     assert not place.exists()
 
 
+@pytest.mark.parametrize(("tamper", "options", "says"), _REFUSED)
+def test_what_is_refused_is_not_restored(
+    store: Store, tmp_path: Path, tamper: Callable[[Store], None], options: dict[str, Any], says: str
+) -> None:
+    _save_trap(store, tmp_path / "unpickled")
+    tamper(store)
+    _save(store, SimpleNamespace(number=2))
+    with pytest.raises(ModelRefused, match=says):
+        restore_version(store.postgres, "m", DAY, 1, **{"signing_key": KEY, **options})
+    assert [v.status for v in partition_versions(store.postgres, "m", DAY)] == ["current", "archived"]
+    assert _load(store).number == 2
+
+
+def test_a_model_is_restored_without_unpickling_it(store: Store, tmp_path: Path) -> None:
+    place = tmp_path / "unpickled"
+    _save_trap(store, place)
+    _save(store, SimpleNamespace(number=2))
+    restored = restore_version(store.postgres, "m", DAY, 1, signing_key=KEY.decode())
+    assert not place.exists()
+    listed = partition_versions(store.postgres, "m", DAY)
+    assert [(v.version, v.status, v.restored_from) for v in listed] == [
+        (3, "current", 1), (2, "archived", None), (1, "archived", None)
+    ]  # fmt: skip
+    assert restored == listed[0]
+    assert restored.content_hash == listed[2].content_hash
+    _load(store, libraries=SKLEARN)
+    assert place.exists()
+    restore_version(store.postgres, "m", DAY, 2, signing_key=KEY, keep=1)
+    assert _load(store).number == 2
+    assert [v.status for v in partition_versions(store.postgres, "m", DAY)] == [
+        "current", "archived", "pruned", "pruned"
+    ]  # fmt: skip
+    assert store.query("SELECT count(*) FROM dagster_io.models") == [(2,)]
+
+
+def test_measured_attributes_are_restored_too(store: Store) -> None:
+    volatile = frozenset({"seconds"})
+    for seconds in (1.5, 2.5):
+        _save(store, SimpleNamespace(weights=[1], seconds=seconds), volatile=volatile)
+    restore_version(store.postgres, "m", DAY, 1, signing_key=KEY)
+    assert _load(store).seconds == 1.5
+
+
+def test_models_are_pruned_on_request(store: Store) -> None:
+    for number in range(4):
+        _save(store, SimpleNamespace(number=number), keep=None)
+    assert prune_versions(store.postgres, "m", DAY, 1) == 2
+    assert store.query("SELECT count(*) FROM dagster_io.models") == [(2,)]
+    with pytest.raises(PostgresStorageError, match=r"Version 2 of m of .* has been pruned: its bytes are gone"):
+        restore_version(store.postgres, "m", DAY, 2, signing_key=KEY)
+
+
 def _save_trap(store: Store, place: Path) -> None:
-    """A genuine model that makes a folder when it is loaded, as it is once while it is stored."""
+    """A genuine model that makes a folder when it is loaded; storing does not load it."""
     _save(store, Trap(place), libraries=SKLEARN)
-    place.rmdir()
+    assert not place.exists()
 
 
 def test_the_trap_is_a_trap(store: Store, tmp_path: Path) -> None:
@@ -156,9 +257,13 @@ def test_another_library_version_is_refused_before_unpickling(
 ) -> None:
     place = tmp_path / "unpickled"
     _save_trap(store, place)
-    monkeypatch.setattr("fraud_assets.postgres.models.library_version", lambda name: "0.99")
-    with pytest.raises(ModelRefused, match=r"scikit-learn .*, and 0\.99 is installed; install scikit-learn=="):
+    monkeypatch.setattr("fraud_assets.postgres.seals.library_version", lambda name: "0.99")
+    says = r"scikit-learn .*, and 0\.99 is installed; install scikit-learn=="
+    with pytest.raises(ModelRefused, match=says):
         _load(store, libraries=SKLEARN)
+    _save(store, SimpleNamespace())
+    with pytest.raises(ModelRefused, match=says):
+        restore_version(store.postgres, "m", DAY, 1, signing_key=KEY)
     assert not place.exists()
 
 
@@ -178,7 +283,7 @@ def test_versions_of_models(store: Store) -> None:
     assert _load(store, version=3).number == 2
     with pytest.raises(ModelRefused, match="pruned"):
         _load(store, version=1)
-    with pytest.raises(PartitionMissing, match="version 9 of m"):
+    with pytest.raises(PartitionMissing, match="no version 9 of m of '2024-01-01'; its newest is version 5"):
         _load(store, version=9)
     with pytest.raises(PartitionMissing, match="m of '2023-01-01' has never been stored"):
         _load(store, "2023-01-01")
