@@ -139,7 +139,7 @@ def _archived(
     assert handed_in is not None
     by_name = {column.name: column for column in existing}
     columns = [by_name[name] for name in map(shortened, handed_in.names) if name in by_name]
-    session = open_session(postgres.url, columns)
+    session = open_session(postgres.url, [column.type for column in columns])
     try:
         raw = session.read(_query(spec, found, columns))
         schema = remembered(raw.schema, {column.name: column.type for column in columns}, [handed_in])
@@ -181,7 +181,7 @@ def _query(spec: TableSpec, version: Version, columns: Sequence[StoredColumn]) -
     # Nothing but the table's own columns is in reach of the select list: any other name may be a column's too.
     return sql.SQL(
         "SELECT {} FROM (SELECT r.* FROM dagster_io.archived_rows a,"
-        " LATERAL jsonb_populate_record(NULL::{}, a.content) r WHERE a.version_id = {}) archived ORDER BY {}"
+        " LATERAL json_populate_record(NULL::{}, a.content) r WHERE a.version_id = {}) archived ORDER BY {}"
     ).format(
         select_list(columns),
         spec.relation.identifier,

@@ -57,7 +57,7 @@ ALTER TABLE dagster_io.models ALTER COLUMN payload SET STORAGE EXTERNAL;
 CREATE TABLE IF NOT EXISTS dagster_io.archived_rows (
     version_id bigint NOT NULL REFERENCES dagster_io.versions,
     ordinal integer NOT NULL,
-    content jsonb NOT NULL,
+    content json NOT NULL,
     PRIMARY KEY (version_id, ordinal)
 );
 """

@@ -121,7 +121,7 @@ def _open(
     selection: Selection,
     at_once: bool,
 ) -> pa.RecordBatchReader:
-    session = open_session(postgres.url, columns)
+    session = open_session(postgres.url, [column.type for column in columns])
     try:
         if spec.layout is Layout.PARTITIONS:
             session.lock(version.relation for version in chosen)

@@ -86,7 +86,7 @@ def _archive(connection: Connection[Any], spec: TableSpec, current: Version) -> 
     connection.execute(
         sql.SQL(
             "INSERT INTO dagster_io.archived_rows (version_id, ordinal, content)"
-            " SELECT {}, t.{}, to_jsonb(t.*) FROM {} t WHERE {}"
+            " SELECT {}, t.{}, to_json(t.*) FROM {} t WHERE {}"
         ).format(sql.Literal(current.version_id), sql.Identifier(ORDINAL_COLUMN), spec.relation.identifier, condition)
     )
     connection.execute(sql.SQL("DELETE FROM {} t WHERE {}").format(spec.relation.identifier, condition))

@@ -20,7 +20,6 @@ from fraud_assets.postgres.copy_out import Block, copied_blocks
 from fraud_assets.postgres.errors import DatabaseUnavailable, PostgresStorageError
 from fraud_assets.postgres.fixed_width import COLUMN_TYPES, Decoder, is_fixed_width
 from fraud_assets.postgres.names import Relation
-from fraud_assets.postgres.tables import StoredColumn
 
 READ_BATCH_BYTES = 4 * 1024 * 1024
 _UNDEFINED_TABLE = "42P01"
@@ -75,10 +74,9 @@ class ReadSession(ABC):
     def close(self) -> None: ...
 
 
-def open_session(url: str, columns: Sequence[StoredColumn]) -> ReadSession:
-    """The session that reads these columns fastest. Raises `DatabaseUnavailable`."""
-    types = [column.type for column in columns]
-    return CopySession(url) if is_fixed_width(types) else AdbcSession(url)
+def open_session(url: str, column_types: Sequence[str]) -> ReadSession:
+    """The session that reads columns of these types fastest. Raises `DatabaseUnavailable`."""
+    return CopySession(url) if is_fixed_width(column_types) else AdbcSession(url)
 
 
 class CopySession(ReadSession):

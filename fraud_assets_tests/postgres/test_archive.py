@@ -27,7 +27,7 @@ from fraud_assets.postgres.reading import Selection, load
 from fraud_assets.postgres.rows import replace_rows
 from fraud_assets.postgres.sessions import ReadSession, open_session
 from fraud_assets.postgres.swap import replace_partition
-from fraud_assets.postgres.tables import StoredColumn, TableSpec
+from fraud_assets.postgres.tables import TableSpec
 from fraud_assets_tests.postgres.material import Store
 
 both_layouts = pytest.mark.parametrize("layout", [Layout.PARTITIONS, Layout.ROWS])
@@ -210,9 +210,9 @@ def test_what_is_pruned_under_a_restore_is_not_restored_as_nothing(
 ) -> None:
     _rewrites(store, layout)
 
-    def prune_first(url: str, columns: Sequence[StoredColumn]) -> ReadSession:
+    def prune_first(url: str, column_types: Sequence[str]) -> ReadSession:
         assert prune_versions(store.postgres, "t", "k", 0) == 2
-        return open_session(url, columns)
+        return open_session(url, column_types)
 
     monkeypatch.setattr(archive, "open_session", prune_first)
     with pytest.raises(PostgresStorageError, match="pruned"):

@@ -30,7 +30,7 @@ def test_a_partition_is_replaced_and_order_is_kept(store: Store) -> None:
 _ALL = pa.table(
     {
         "f": [float("nan"), float("inf"), -float("inf"), 5e-324, None],
-        "r": pa.array([0.1, float("nan"), 3.4e38, -0.5, None], pa.float32()),
+        "r": pa.array([0.1, float("nan"), 3.4e38, -0.0, None], pa.float32()),
         "i": [2**63 - 1, -(2**63), 0, 1, None],
         "b": [b"", b"\0\xff", b"\\x", b"a", None],
         "s": ["", "\\", '"', "\U0001f600\n", None],
