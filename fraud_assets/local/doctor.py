@@ -14,6 +14,7 @@ from fraud_assets.local.console import out
 from fraud_assets.local.embedded import EmbeddedPostgresError, running
 from fraud_assets.postgres import PostgresStorageError
 from fraud_assets.postgres.connection import checked, shown_place, unreachable
+from fraud_assets.postgres.unreferenced import MayNotLook, unreferenced_files
 from fraud_assets.reporting.browser import BrowserError, find_browser
 from fraud_assets.settings import (
     CreditcardSource,
@@ -28,6 +29,7 @@ from fraud_assets.settings import (
 from fraud_assets.sources import LabelFeed, SourceError, open_source
 
 HIDDEN = "(hidden)"
+SHOWN_FILES = 20
 
 
 class Problem(Exception):
@@ -36,6 +38,10 @@ class Problem(Exception):
 
 class Advice(Exception):
     """Something optional is not there; the message says how to get it."""
+
+
+class Remark(Exception):
+    """Everything works, and something is worth knowing; the message says what to do about it."""
 
 
 def examine() -> bool:
@@ -75,6 +81,8 @@ def _report(name: str, check: Callable[[Settings], str], settings: Settings) -> 
         finding, mark, works = check(settings), "[green]ok[/]     ", True
     except Advice as advice:
         finding, mark, works = str(advice), "[yellow]missing[/]", True
+    except Remark as remark:
+        finding, mark, works = str(remark), "[yellow]note[/]   ", True
     except Problem as problem:
         finding, mark, works = str(problem), "[red]broken[/] ", False
     out.print(f"  {mark}  {name}: ", end="")
@@ -92,15 +100,21 @@ def _home(settings: Settings) -> str:
 
 
 def _database(settings: Settings) -> str:
+    url = _database_url(settings)
+    if url is None:
+        return "embedded, not running; demo, run and up start it"
+    return _connected(url) if settings.database_url else f"embedded, {_connected(url)}"
+
+
+def _database_url(settings: Settings) -> str | None:
+    """The database's URL; None where it is the embedded one and does not run."""
     if settings.database_url is not None:
-        return _connected(settings.database_url.get_secret_value())
+        return settings.database_url.get_secret_value()
     try:
         server = running(settings.home)
     except EmbeddedPostgresError as error:
         raise Problem(str(error)) from error
-    if server is None:
-        return "embedded, not running; demo, run and up start it"
-    return f"embedded, {_connected(server.url('fraud'))}"
+    return None if server is None else server.url("fraud")
 
 
 def _connected(url: str) -> str:
@@ -117,6 +131,31 @@ def _connected(url: str) -> str:
     if int(row[0].split(".")[0]) < 15:
         raise Problem(f"{shown_place(url)} is PostgreSQL {row[0]}; 15 or newer is needed.")
     return f"PostgreSQL {row[0]} at {shown_place(url)}"
+
+
+def _files(settings: Settings) -> str:
+    url = _database_url(settings)
+    if url is None:
+        return "not looked at: the server does not run"
+    try:
+        checked(url)
+        with psycopg.connect(url, connect_timeout=5, autocommit=True) as connection:
+            left = unreferenced_files(connection)
+    except MayNotLook as reason:
+        return f"not looked at: {reason}"
+    except (PostgresStorageError, psycopg.OperationalError):
+        return "not looked at: the database cannot be reached"
+    except psycopg.Error as error:
+        return f"not looked at: {error.diag.message_primary}"
+    if not left:
+        return "the catalogue knows all of them"
+    files = "1 file" if len(left) == 1 else f"{len(left)} files"
+    names = ", ".join(file.path for file in left[:SHOWN_FILES]) + (", ..." if len(left) > SHOWN_FILES else "")
+    raise Remark(
+        f"{files} of {sum(file.size for file in left) / 1e6:,.1f} MB that no table owns, left by a server that was "
+        f"stopped by force; they do no harm, and SQL cannot remove them: dump the database and restore it into a new "
+        f"one, or stop the server, make a backup and remove them from its data folder by hand ({names})."
+    )
 
 
 def _source(settings: Settings) -> str:
@@ -152,6 +191,7 @@ def _browser(settings: Settings) -> str:
 CHECKS: dict[str, Callable[[Settings], str]] = {
     "home folder": _home,
     "database": _database,
+    "database files": _files,
     "source": _source,
     "browser for static pictures": _browser,
 }

@@ -1,25 +1,60 @@
-"""A store for each test, in one database for all of them: emptying it is faster than making another."""
+"""A store for each test, in one database for all of them: emptying it is faster than making another.
 
+Storage is tested on the embedded server, or on the one whose superuser's URL is in FRAUD_TEST_DATABASE_URL: any
+PostgreSQL from 15 on that may be thrown away afterwards. Its databases stay as they are; roles are made and dropped.
+"""
+
+import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import dagster as dg
 import psycopg
 import pytest
 from psycopg import sql
 
-from fraud_assets.local.embedded import EmbeddedServer
 from fraud_assets_tests.postgres.lab import Lab
 from fraud_assets_tests.postgres.material import Store
 
+SERVER_VARIABLE = "FRAUD_TEST_DATABASE_URL"
+
+# Read once, now: a test itself sees none of the variables that begin like this.
+_given_server = os.environ.get(SERVER_VARIABLE)
+
 
 @pytest.fixture(scope="session")
-def storage_url(postgres_server: EmbeddedServer) -> str:
-    """A database of this session; it goes with its server."""
+def maintenance_url(request: pytest.FixtureRequest) -> str:
+    """A superuser's URL of a database that is not ours, on the server that storage is tested on."""
+    return _given_server or str(request.getfixturevalue("postgres_server").url("postgres"))
+
+
+@contextmanager
+def _new_database(maintenance_url: str) -> Iterator[str]:
     name = f"storage_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
-    return postgres_server.url(name)
+    database = sql.Identifier(name)
+    with psycopg.connect(maintenance_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(database))
+    try:
+        yield urlsplit(maintenance_url)._replace(path=f"/{name}").geturl()
+    finally:
+        with psycopg.connect(maintenance_url, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
+
+
+@pytest.fixture(scope="session")
+def storage_url(maintenance_url: str) -> Iterator[str]:
+    """A database of this session."""
+    with _new_database(maintenance_url) as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(maintenance_url: str) -> Iterator[str]:
+    """URL of an empty database that is this test's alone, and gone after it."""
+    with _new_database(maintenance_url) as url:
+        yield url
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -15,113 +16,100 @@ from fraud_assets.postgres.archive import partition_versions
 from fraud_assets.postgres.ledger import Layout
 from fraud_assets.postgres.reading import Selection, load
 from fraud_assets_tests.postgres.material import Store
+from fraud_assets_tests.postgres.readers import FIGURES, Readers, all_the_while, numbered
 
-PROCESSES = 8
-ROWS = 20_000
-WRITES = 4
+STRANGERS = 16
+RIVALS = 8
+ROWS = 5_000
+WRITES = 3
 
-_start: Barrier
-
-
-def _begin(barrier: Barrier) -> None:
-    global _start
-    _start = barrier
+_starts: dict[int, Barrier]
 
 
-def _write(url: str, writer: int, keys: list[str], layout: Layout, rows: int) -> None:
-    """Write each of the partitions, its rows all with one number; all writers begin together."""
-    _start.wait(60)
+def _begin(starts: dict[int, Barrier]) -> None:
+    global _starts
+    _starts = starts
+
+
+def _write(url: str, crowd: int, writer: int, keys: list[str], layout: Layout, rows: int) -> None:
+    """Write each of the partitions, its rows all with one number; all writers of a crowd begin together."""
+    _starts[crowd].wait(60)
     for turn, key in enumerate(keys):
-        number = writer * 1_000 + turn
-        Store(url).write("t", key, pa.table({"number": [number] * rows}), layout=layout)
+        Store(url).write("t", key, numbered(writer * 1_000 + turn, rows), layout=layout)
 
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[ProcessPoolExecutor]:
-    """Processes that share nothing with this one, as Dagster's do."""
-    spawned = multiprocessing.get_context("spawn")
-    barrier = spawned.Barrier(PROCESSES)
-    with ProcessPoolExecutor(PROCESSES, spawned, _begin, (barrier,)) as executor:
+    """Processes that share nothing with this one, as Dagster's do; they fork from one that has imported everything."""
+    forking = multiprocessing.get_context("forkserver")
+    forking.set_forkserver_preload([__name__])
+    starts = {crowd: forking.Barrier(crowd) for crowd in (STRANGERS, RIVALS)}
+    with ProcessPoolExecutor(STRANGERS, forking, _begin, (starts,)) as executor:
         yield executor
 
 
-@contextmanager
-def _all_the_while(*looks: Callable[[], None]) -> Iterator[None]:
-    """Look again and again, each in a thread of its own, until the block ends; raises what a look raises."""
-    done = threading.Event()
-    failures: list[BaseException] = []
-    counts = [0] * len(looks)
-
-    def keep_looking(place: int, look: Callable[[], None]) -> None:
-        try:
-            while not done.is_set():
-                look()
-                counts[place] += 1
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=keep_looking, args=item) for item in enumerate(looks)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        for thread in threads:
-            thread.join(60)
-    if failures:
-        raise failures[0]
-    assert all(counts)
-
-
 def _submit(
-    pool: ProcessPoolExecutor, store: Store, keys: Callable[[int], list[str]], layout: Layout, rows: int
+    pool: ProcessPoolExecutor, crowd: int, store: Store, keys: Callable[[int], list[str]], layout: Layout, rows: int
 ) -> list[Future[Any]]:
-    return [pool.submit(_write, store.url, i, keys(i), layout, rows) for i in range(PROCESSES)]
+    return [pool.submit(_write, store.url, crowd, i, keys(i), layout, rows) for i in range(crowd)]
 
 
-@pytest.mark.parametrize(("layout", "rows"), [(Layout.PARTITIONS, ROWS), (Layout.ROWS, 50)])
+@contextmanager
+def _no_deadlock(store: Store) -> Iterator[None]:
+    """By the server's own count: a writer that met one tries again, and does not tell."""
+    counted = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    before = store.query(counted)
+    yield
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    deadline = time.monotonic() + 30
+    while store.query(others) != [(0,)]:  # A session counts at its end, at the latest.
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert store.query(counted) == before
+
+
+LAYOUTS = pytest.mark.parametrize(("layout", "rows"), [(Layout.PARTITIONS, ROWS), (Layout.ROWS, 50)])
+
+
+@LAYOUTS
 def test_different_partitions_of_a_table_that_does_not_exist_yet(
     store: Store, pool: ProcessPoolExecutor, layout: Layout, rows: int
 ) -> None:
-    """Not even the ledger exists when they begin."""
-    for future in _submit(pool, store, lambda i: [f"{i}-{turn}" for turn in range(2)], layout, rows):
-        future.result(120)
-    counts = store.query("SELECT partition_key, count(*), count(DISTINCT number) FROM data.t GROUP BY 1")
-    assert sorted(counts) == sorted((f"{i}-{turn}", rows, 1) for i in range(PROCESSES) for turn in range(2))
-    assert all(version == 1 and status == "current" for _, _, _, version, status, *_ in store.ledger())
+    """Not even the ledger exists when they begin, and somebody waits for the first rows."""
+    seen: set[str] = set()
 
+    def wholes() -> None:
+        """Every partition is there wholly or not at all, and stays."""
+        if store.query("SELECT to_regclass('data.t') IS NULL") == [(True,)]:
+            return
+        found = store.query(f"SELECT partition_key, {FIGURES} FROM data.t GROUP BY 1")
+        assert {(count, numbers, total) for _, count, numbers, total in found} <= {(rows, 1, rows * (rows - 1) // 2)}
+        assert seen <= {key for key, *_ in found}
+        seen.update(key for key, *_ in found)
 
-@pytest.mark.parametrize(("layout", "rows"), [(Layout.PARTITIONS, ROWS), (Layout.ROWS, 50)])
-def test_the_same_partition_under_readers(store: Store, pool: ProcessPoolExecutor, layout: Layout, rows: int) -> None:
-    store.write("t", "same", pa.table({"number": [-1] * rows}), layout=layout)
-
-    def through_the_parent() -> None:
-        with store.connect() as connection:
-            for _ in range(20):
-                found = connection.execute("SELECT count(*), count(DISTINCT number) FROM data.t").fetchall()
-                assert found == [(rows, 1)]
-
-    def by_load() -> None:
-        loaded = load(store.postgres, "t", ["same"], Selection(), frozenset(["same"]))
-        numbers = loaded.reader.read_all()["number"]
-        assert (len(numbers), len(numbers.unique()), loaded.versions[0].row_count) == (rows, 1, rows)
-
-    def by_an_old_snapshot() -> None:
-        with store.connect() as connection, connection.transaction():
-            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            connection.execute("SELECT pg_sleep(0.01)")
-            found = connection.execute("SELECT count(*), count(DISTINCT number) FROM data.t").fetchall()
-            assert found == [(rows, 1)]
-
-    with _all_the_while(through_the_parent, by_load, by_an_old_snapshot):
-        for future in _submit(pool, store, lambda _: ["same"] * WRITES, layout, rows):
+    with _no_deadlock(store), all_the_while([wholes]):
+        for future in _submit(pool, STRANGERS, store, lambda i: [str(i)], layout, rows):
             future.result(120)
+    wholes()
+    assert seen == {str(i) for i in range(STRANGERS)}
+    assert all(version == 1 and status == "current" for _, _, _, version, status, *_ in store.ledger())
+    store.check_consistent()
+
+
+@LAYOUTS
+def test_the_same_partition_under_readers(store: Store, pool: ProcessPoolExecutor, layout: Layout, rows: int) -> None:
+    store.write("t", "same", numbered(-1, rows), layout=layout)
+    readers = Readers(store, "same", rows).all(has_children=layout is Layout.PARTITIONS)
+    with _no_deadlock(store), all_the_while(readers):
+        for future in _submit(pool, RIVALS, store, lambda _: ["same"] * WRITES, layout, rows):
+            future.result(120)
+    # Archived versions that were being read when they were due stay until the next write.
+    store.write("t", "same", numbered(-2, rows), layout=layout)
     versions = partition_versions(store.postgres, "t", "same")
-    assert [v.version for v in versions] == list(range(PROCESSES * WRITES + 1, 0, -1))
-    assert [v.status for v in versions] == ["current", *["archived"] * 3, *["pruned"] * (PROCESSES * WRITES - 3)]
-    if layout is Layout.PARTITIONS:
-        store.check_consistent()
+    written = RIVALS * WRITES + 2
+    assert [v.version for v in versions] == list(range(written, 0, -1))
+    assert [v.status for v in versions] == ["current", *["archived"] * 3, *["pruned"] * (written - 4)]
+    store.check_consistent()
 
 
 def test_a_snapshot_older_than_the_swap_sees_rows_after_it(store: Store) -> None:
@@ -151,6 +139,21 @@ def test_a_long_reader_of_one_day_holds_up_that_day_alone(store: Store) -> None:
     same_day.join(60)
     assert not same_day.is_alive()
     assert store.frame("t", ["other", "long"])["x"].tolist() == [2, 3]
+
+
+@pytest.mark.parametrize("query", ["COPY {} TO STDOUT", "COPY (SELECT x FROM {}) TO STDOUT"])
+def test_a_long_export_of_one_day_holds_up_that_day_alone(store: Store, query: str) -> None:
+    """People who export one day with psql do it from that day's own table."""
+    long = store.write("t", "long", pa.table({"x": range(500_000)}))
+    store.write("t", "other", pa.table({"x": [1]}))
+    with store.connect() as exporter, exporter.cursor().copy(query.format(long.relation).encode()) as copy:
+        lines = bytes(copy.read()).count(b"\n")
+        locked = "SELECT mode FROM pg_locks WHERE relation = %s::regclass"
+        assert store.query(locked, str(long.relation)) == [("AccessShareLock",)]
+        store.write("t", "other", pa.table({"x": [2]}))
+        lines += sum(bytes(part).count(b"\n") for part in copy)
+    assert lines == 500_000
+    assert store.frame("t", ["other"])["x"].tolist() == [2]
 
 
 @pytest.mark.parametrize("read", [0, 1])

@@ -1,14 +1,24 @@
 """What a step may try again, and what it remembers of the time before."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import dagster as dg
 import pandas as pd
 import pyarrow as pa
 import pytest
 
+from fraud_assets.local.embedded import ensure_running
+from fraud_assets.local.embedded import stop as stop_fast
 from fraud_assets.postgres import PostgresResource, PostgresTableIOManager
-from fraud_assets_tests.postgres.lab import DAYS, Lab, day, days
+from fraud_assets_tests.conftest import FAST
+from fraud_assets_tests.postgres.lab import DAYS, SINGLE_RUN, Lab, day, days
+from fraud_assets_tests.postgres.material import Store
+from fraud_assets_tests.postgres.stops import stop_immediately
+
+# Whose commits survive its own end, if not the machine's.
+DURABLE = {**FAST, "synchronous_commit": "on"}
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::dagster.BetaWarning"),
@@ -71,6 +81,65 @@ def test_a_connection_that_breaks_is_tried_again(lab: Lab, midway: str) -> None:
     assert broken
     assert counts == [1_000_000]
     lab.store.check_consistent()
+
+
+@pytest.mark.parametrize("stop", [stop_fast, stop_immediately])
+def test_a_backfill_goes_on_when_the_server_has_been_restarted(
+    new_home: Callable[[str], Path], stop: Callable[[Path], None]
+) -> None:
+    """It is stopped once while a day is being written, and once while days are being read; it comes back later."""
+    home = new_home("home")
+    server = ensure_running(home, DURABLE)
+    stops: dict[str, threading.Timer] = {}
+
+    def restart(where: str) -> None:
+        if where not in stops:
+            stop(home)
+            stops[where] = threading.Timer(0.5, ensure_running, [home, DURABLE])
+            stops[where].start()
+
+    policy = dg.RetryPolicy(max_retries=50, delay=0.2)
+
+    @dg.asset(partitions_def=DAYS, io_manager_key="tables", backfill_policy=SINGLE_RUN, retry_policy=policy)
+    def written(context: dg.AssetExecutionContext) -> dict[str, pa.RecordBatchReader]:
+        def batches(key: str) -> Iterator[pa.RecordBatch]:
+            for place in range(10):
+                if key == day(3) and place == 7:
+                    restart("writing")
+                yield pa.record_batch({"day": [key] * 5_000, "n": range(place * 5_000, (place + 1) * 5_000)})
+
+        schema = pa.schema({"day": pa.string(), "n": pa.int64()})
+        return {key: pa.RecordBatchReader.from_batches(schema, batches(key)) for key in context.partition_keys}
+
+    @dg.asset(partitions_def=DAYS, io_manager_key="tables", backfill_policy=SINGLE_RUN, retry_policy=policy)
+    def read(context: dg.AssetExecutionContext, written: pa.RecordBatchReader) -> dict[str, pd.DataFrame]:
+        sums = dict.fromkeys(context.partition_keys, 0)
+        for batch in written:
+            frame = batch.to_pandas()
+            for key, total in frame.groupby("day")["n"].sum().items():
+                sums[str(key)] += total
+            restart("reading")
+        return {key: pd.DataFrame({"total": [total]}) for key, total in sums.items()}
+
+    store = Store(server.url("fraud"))
+    with dg.DagsterInstance.ephemeral() as instance:
+        lab = Lab(store, instance)
+        tags = {"dagster/asset_partition_range_start": day(1), "dagster/asset_partition_range_end": day(4)}
+        result = dg.materialize([written, read], instance=instance, resources=lab.resources, tags=tags)
+    for timer in stops.values():
+        timer.join()
+    assert result.success
+    assert list(stops) == ["writing", "reading"]
+    retried = {event.step_key for event in result.all_events if event.is_step_up_for_retry}
+    assert retried == {"written", "read"}
+    whole = sum(range(50_000))
+    assert store.query("SELECT partition_key, total::bigint FROM data.read ORDER BY 1") == [
+        (day(number), whole) for number in range(1, 5)
+    ]
+    assert store.query("SELECT partition_key, count(*), sum(n) FROM data.written GROUP BY 1 ORDER BY 1") == [
+        (day(number), 50_000, whole) for number in range(1, 5)
+    ]
+    store.check_consistent()
 
 
 def test_what_cannot_pass_is_not_tried_again_and_what_can_is(lab: Lab) -> None:
