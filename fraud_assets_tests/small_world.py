@@ -22,9 +22,9 @@ from fraud_assets.local.database import Workplace
 from fraud_assets.local.embedded import EmbeddedServer
 from fraud_assets.local.runs import run_day
 from fraud_assets.postgres import Version, partition_versions
-from fraud_assets.postgres.models import load_model
-from fraud_assets.postgres.reading import Selection, load
-from fraud_assets.postgres.to_pandas import to_pandas
+from fraud_assets.postgres.storage.models import load_model
+from fraud_assets.postgres.storage.reading import Selection, load
+from fraud_assets.postgres.values.to_pandas import to_pandas
 from fraud_assets.settings import Settings
 
 DAY = "2026-03-15"

@@ -16,8 +16,8 @@ from fraud_assets.local.history import made_by_this_code, missing_batches, missi
 from fraud_assets.local.runs import Days, end_abandoned_runs, run_day, run_range
 from fraud_assets.partitions import Window
 from fraud_assets.postgres import partition_versions
-from fraud_assets.postgres.reading import Selection, load
-from fraud_assets.postgres.to_pandas import to_pandas
+from fraud_assets.postgres.storage.reading import Selection, load
+from fraud_assets.postgres.values.to_pandas import to_pandas
 
 HEADINGS = {
     "average_precision": "AP",

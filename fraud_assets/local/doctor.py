@@ -14,7 +14,7 @@ from fraud_assets.local.console import out
 from fraud_assets.local.embedded import EmbeddedPostgresError, running
 from fraud_assets.postgres import PostgresStorageError
 from fraud_assets.postgres.connection import checked, shown_place, unreachable
-from fraud_assets.postgres.unreferenced import MayNotLook, unreferenced_files
+from fraud_assets.postgres.storage.unreferenced import MayNotLook, unreferenced_files
 from fraud_assets.reporting.browser import BrowserError, find_browser
 from fraud_assets.settings import (
     CreditcardSource,

@@ -11,8 +11,8 @@ from fraud_assets.local.daily import code_location
 from fraud_assets.local.database import Workplace
 from fraud_assets.local.errors import Refusal
 from fraud_assets.local.whole_file import whole_file
-from fraud_assets.postgres.reading import Selection, load
-from fraud_assets.postgres.tables import registered_spec
+from fraud_assets.postgres.storage.reading import Selection, load
+from fraud_assets.postgres.storage.tables import registered_spec
 
 Write = Callable[[pa.RecordBatch], object]
 

@@ -10,10 +10,10 @@ from fraud_assets.local.console import out, print_table
 from fraud_assets.local.database import Workplace
 from fraud_assets.local.errors import Refusal
 from fraud_assets.local.whole_file import whole_file
-from fraud_assets.postgres.contexts import UNPARTITIONED
 from fraud_assets.postgres.errors import ModelRefused
-from fraud_assets.postgres.ledger import Version, current_versions
-from fraud_assets.postgres.models import find_version, load_model, verified_payload
+from fraud_assets.postgres.steps.contexts import UNPARTITIONED
+from fraud_assets.postgres.storage.ledger import Version, current_versions
+from fraud_assets.postgres.storage.models import find_version, load_model, verified_payload
 
 BEST_MODEL = "best_model"
 LIBRARIES = ("scikit-learn",)

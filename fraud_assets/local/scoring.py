@@ -17,9 +17,9 @@ from fraud_assets.local.database import Workplace
 from fraud_assets.local.errors import Refusal
 from fraud_assets.local.export import check_output, write_rows
 from fraud_assets.local.models import BEST_MODEL, LIBRARIES, stored_models
-from fraud_assets.postgres.models import load_model
-from fraud_assets.postgres.reading import Selection, load
-from fraud_assets.postgres.to_pandas import to_pandas
+from fraud_assets.postgres.storage.models import load_model
+from fraud_assets.postgres.storage.reading import Selection, load
+from fraud_assets.postgres.values.to_pandas import to_pandas
 from fraud_assets.sources import read_file
 from fraud_assets.sources.convert import to_whole_number
 

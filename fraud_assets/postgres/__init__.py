@@ -13,9 +13,9 @@ from fraud_assets.postgres.errors import (
     SchemaChangeRefused,
     UnstorableColumn,
 )
-from fraud_assets.postgres.ledger import Status, Version
 from fraud_assets.postgres.model_io_manager import PostgresModelIOManager
-from fraud_assets.postgres.restored import report_restored
+from fraud_assets.postgres.steps.restored import report_restored
+from fraud_assets.postgres.storage.ledger import Status, Version
 from fraud_assets.postgres.table_io_manager import PostgresTableIOManager
 
 __all__ = [

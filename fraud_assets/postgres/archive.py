@@ -13,10 +13,10 @@ import pyarrow as pa
 from psycopg import Connection, sql
 
 from fraud_assets.postgres.connection import PostgresResource
-from fraud_assets.postgres.contexts import UNPARTITIONED, asset_name
 from fraud_assets.postgres.errors import PostgresStorageError
-from fraud_assets.postgres.frames import incoming
-from fraud_assets.postgres.ledger import (
+from fraud_assets.postgres.names import ORDINAL_COLUMN, shortened
+from fraud_assets.postgres.steps.contexts import UNPARTITIONED, asset_name
+from fraud_assets.postgres.storage.ledger import (
     RESTORED_BY,
     RESTORED_VERSION,
     Layout,
@@ -26,14 +26,11 @@ from fraud_assets.postgres.ledger import (
     find_version,
     versions,
 )
-from fraud_assets.postgres.models import restore_model
-from fraud_assets.postgres.names import ORDINAL_COLUMN, shortened
-from fraud_assets.postgres.remembering import as_remembered, remembered
-from fraud_assets.postgres.retention import prune_archived
-from fraud_assets.postgres.rows import replace_rows
-from fraud_assets.postgres.sessions import RelationVanished, closing_reader, open_session
-from fraud_assets.postgres.swap import replace_partition
-from fraud_assets.postgres.tables import (
+from fraud_assets.postgres.storage.models import restore_model
+from fraud_assets.postgres.storage.retention import prune_archived
+from fraud_assets.postgres.storage.rows import replace_rows
+from fraud_assets.postgres.storage.swap import replace_partition
+from fraud_assets.postgres.storage.tables import (
     StoredColumn,
     TableSpec,
     registered_spec,
@@ -41,6 +38,9 @@ from fraud_assets.postgres.tables import (
     stored_columns,
     table_exists,
 )
+from fraud_assets.postgres.transfer.sessions import RelationVanished, closing_reader, open_session
+from fraud_assets.postgres.values.frames import incoming
+from fraud_assets.postgres.values.remembering import as_remembered, remembered
 
 AssetName: TypeAlias = "dg.AssetKey | str | Sequence[str]"
 """An asset key in any form that Dagster takes: `AssetKey`, "a/b", or the list of its parts."""

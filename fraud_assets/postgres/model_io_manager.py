@@ -9,18 +9,18 @@ import dagster as dg
 from pydantic import Field
 
 from fraud_assets.postgres.connection import PostgresResource
-from fraud_assets.postgres.contexts import (
+from fraud_assets.postgres.errors import PartitionMissing, PostgresStorageError
+from fraud_assets.postgres.steps.contexts import (
     asset_name,
     combined_hash,
     facts,
     origins,
     output_partitions,
 )
-from fraud_assets.postgres.errors import PartitionMissing, PostgresStorageError
-from fraud_assets.postgres.failures import as_failures
-from fraud_assets.postgres.inputs import note_seen, wanted
-from fraud_assets.postgres.models import load_model, store_model
-from fraud_assets.postgres.splitting import by_partition
+from fraud_assets.postgres.steps.failures import as_failures
+from fraud_assets.postgres.steps.inputs import note_seen, wanted
+from fraud_assets.postgres.steps.splitting import by_partition
+from fraud_assets.postgres.storage.models import load_model, store_model
 
 
 class PostgresModelIOManager(dg.ConfigurableIOManager):

@@ -11,7 +11,7 @@ from psycopg import Connection
 from pydantic import Field
 
 from fraud_assets.postgres.connection import PostgresResource, checked, database_name
-from fraud_assets.postgres.contexts import (
+from fraud_assets.postgres.steps.contexts import (
     asset_name,
     check_is_asset,
     combined_hash,
@@ -23,17 +23,17 @@ from fraud_assets.postgres.contexts import (
     told_by_columns,
     undeclared_lineage,
 )
-from fraud_assets.postgres.evolution import ensure_table
-from fraud_assets.postgres.failures import as_failures
-from fraud_assets.postgres.frames import Incoming, incoming, typed
-from fraud_assets.postgres.inputs import all_partitions, note_seen, selection, wanted
-from fraud_assets.postgres.ledger import Layout, Origin, Version
-from fraud_assets.postgres.materializations import partition_metadata, table_metadata
-from fraud_assets.postgres.reading import load
-from fraud_assets.postgres.rows import replace_rows
-from fraud_assets.postgres.splitting import split
-from fraud_assets.postgres.swap import replace_partition
-from fraud_assets.postgres.tables import TableSpec, stored_columns
+from fraud_assets.postgres.steps.failures import as_failures
+from fraud_assets.postgres.steps.inputs import all_partitions, note_seen, selection, wanted
+from fraud_assets.postgres.steps.materializations import partition_metadata, table_metadata
+from fraud_assets.postgres.steps.splitting import split
+from fraud_assets.postgres.storage.evolution import ensure_table
+from fraud_assets.postgres.storage.ledger import Layout, Origin, Version
+from fraud_assets.postgres.storage.reading import load
+from fraud_assets.postgres.storage.rows import replace_rows
+from fraud_assets.postgres.storage.swap import replace_partition
+from fraud_assets.postgres.storage.tables import TableSpec, stored_columns
+from fraud_assets.postgres.values.frames import Incoming, incoming, typed
 
 
 class PostgresTableIOManager(dg.ConfigurableIOManager):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from fraud_assets.postgres.reading import Selection, load
+from fraud_assets.postgres.storage.reading import Selection, load
 from fraud_assets_tests.benchmarks.bench import mixed, new_server, numbers
 from fraud_assets_tests.postgres.material import Store
 

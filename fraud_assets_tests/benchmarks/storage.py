@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 import sqlalchemy as sa
 
-from fraud_assets.postgres.reading import Selection
+from fraud_assets.postgres.storage.reading import Selection
 from fraud_assets_tests.benchmarks.bench import (
     ROWS,
     Seconds,

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 
 import pyarrow as pa
 
-from fraud_assets.postgres import swap
+from fraud_assets.postgres.storage import swap
 from fraud_assets_tests.benchmarks.bench import ROWS, forget, mixed, new_server, numbers, psql, table_of
 from fraud_assets_tests.postgres.material import Store
 

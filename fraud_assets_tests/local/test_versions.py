@@ -24,8 +24,8 @@ from fraud_assets.postgres import (
     partition_versions,
     prune_versions,
 )
-from fraud_assets.postgres.models import load_model
-from fraud_assets.postgres.reading import Selection, load
+from fraud_assets.postgres.storage.models import load_model
+from fraud_assets.postgres.storage.reading import Selection, load
 from fraud_assets.settings import load_settings
 from fraud_assets_tests.local.command import Command
 from fraud_assets_tests.small_world import SIGNING_KEY, SMALL_TOML, fresh_database

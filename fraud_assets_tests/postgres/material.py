@@ -10,15 +10,15 @@ import pyarrow as pa
 from psycopg import Connection
 
 from fraud_assets.postgres.connection import PostgresResource
-from fraud_assets.postgres.evolution import ensure_table
-from fraud_assets.postgres.frames import incoming
-from fraud_assets.postgres.ledger import Layout, Origin, Version
 from fraud_assets.postgres.names import Relation, shortened
-from fraud_assets.postgres.reading import Selection, load
-from fraud_assets.postgres.rows import replace_rows
-from fraud_assets.postgres.swap import replace_partition
-from fraud_assets.postgres.tables import TableSpec
-from fraud_assets.postgres.to_pandas import to_pandas
+from fraud_assets.postgres.storage.evolution import ensure_table
+from fraud_assets.postgres.storage.ledger import Layout, Origin, Version
+from fraud_assets.postgres.storage.reading import Selection, load
+from fraud_assets.postgres.storage.rows import replace_rows
+from fraud_assets.postgres.storage.swap import replace_partition
+from fraud_assets.postgres.storage.tables import TableSpec
+from fraud_assets.postgres.values.frames import incoming
+from fraud_assets.postgres.values.to_pandas import to_pandas
 
 SCHEMA = "data"
 EVERYTHING = Selection()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from psycopg import sql
 
-from fraud_assets.postgres.reading import Selection, load
+from fraud_assets.postgres.storage.reading import Selection, load
 from fraud_assets_tests.postgres.material import SCHEMA, Store
 
 FIGURES = "count(*), count(DISTINCT number), sum(n)"

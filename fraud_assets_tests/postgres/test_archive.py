@@ -18,16 +18,16 @@ from fraud_assets.postgres import (
     report_restored,
     restore_version,
 )
-from fraud_assets.postgres.contexts import UNPARTITIONED
-from fraud_assets.postgres.evolution import ensure_table
-from fraud_assets.postgres.frames import incoming
-from fraud_assets.postgres.ledger import Layout, Origin
 from fraud_assets.postgres.names import Relation
-from fraud_assets.postgres.reading import Selection, load
-from fraud_assets.postgres.rows import replace_rows
-from fraud_assets.postgres.sessions import ReadSession, open_session
-from fraud_assets.postgres.swap import replace_partition
-from fraud_assets.postgres.tables import TableSpec
+from fraud_assets.postgres.steps.contexts import UNPARTITIONED
+from fraud_assets.postgres.storage.evolution import ensure_table
+from fraud_assets.postgres.storage.ledger import Layout, Origin
+from fraud_assets.postgres.storage.reading import Selection, load
+from fraud_assets.postgres.storage.rows import replace_rows
+from fraud_assets.postgres.storage.swap import replace_partition
+from fraud_assets.postgres.storage.tables import TableSpec
+from fraud_assets.postgres.transfer.sessions import ReadSession, open_session
+from fraud_assets.postgres.values.frames import incoming
 from fraud_assets_tests.postgres.material import Store
 
 both_layouts = pytest.mark.parametrize("layout", [Layout.PARTITIONS, Layout.ROWS])

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from fraud_assets.postgres.archive import restore_version
 from fraud_assets.postgres.errors import UnstorableColumn
-from fraud_assets.postgres.ledger import Layout
-from fraud_assets.postgres.reading import Selection
+from fraud_assets.postgres.storage.ledger import Layout
+from fraud_assets.postgres.storage.reading import Selection
 from fraud_assets_tests.postgres.material import Store
 
 # Not shrunk: each example makes a table.

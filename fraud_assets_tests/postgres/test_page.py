@@ -20,7 +20,7 @@ import fraud_assets
 from fraud_assets.local.database import psql_program
 from fraud_assets.local.embedded import EmbeddedServer
 from fraud_assets.postgres import PostgresModelIOManager, PostgresResource, PostgresTableIOManager
-from fraud_assets.postgres.types import postgres_type
+from fraud_assets.postgres.values.types import postgres_type
 
 CHECKOUT = Path(fraud_assets.__file__).parents[1]
 PAGE = CHECKOUT / "docs" / "postgres-io-manager.md"
@@ -177,7 +177,7 @@ def test_the_archive_is_as_the_page_leaves_it(followed: Followed) -> None:
 
 def test_a_copied_folder_needs_nothing_but_what_the_page_lists(followed: Followed) -> None:
     copied = followed.folder / "weather_storage"
-    imported = {name for file in copied.glob("*.py") for name in _imports(file)} - set(sys.stdlib_module_names)
+    imported = {name for file in copied.rglob("*.py") for name in _imports(file)} - set(sys.stdlib_module_names)
     listed = next(line for line in _script(_blocks()) if line.startswith("pip install 'dagster"))
     names = {re.split("[<>=]", requirement)[0] for requirement in re.findall("'(.*?)'", listed)}
     assert {DISTRIBUTIONS.get(name, name) for name in imported - {"weather_storage"}} == names

@@ -10,7 +10,7 @@ from psycopg import conninfo
 
 from fraud_assets.postgres.connection import PostgresResource, shown_place
 from fraud_assets.postgres.errors import DatabaseUnavailable, PostgresStorageError
-from fraud_assets.postgres.ledger import Layout
+from fraud_assets.postgres.storage.ledger import Layout
 from fraud_assets_tests.postgres.material import SCHEMA, Store
 
 SECRET = "h0rse-battery"

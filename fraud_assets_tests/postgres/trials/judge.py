@@ -9,9 +9,9 @@ from typing import Any
 
 from psycopg import Connection
 
-from fraud_assets.postgres.ledger import Status, Version, find_version, versions
-from fraud_assets.postgres.models import load_model
-from fraud_assets.postgres.reading import Selection, load
+from fraud_assets.postgres.storage.ledger import Status, Version, find_version, versions
+from fraud_assets.postgres.storage.models import load_model
+from fraud_assets.postgres.storage.reading import Selection, load
 from fraud_assets_tests.postgres.material import SCHEMA, Store
 from fraud_assets_tests.postgres.trials.writers import SIGNING_KEY, Kind, Numbers, Phase, Writer, rows
 from fraud_assets_tests.postgres.trials.writers import store as materialize

@@ -11,7 +11,7 @@ from statistics import median
 import pytest
 
 from fraud_assets.local.embedded import ensure_running
-from fraud_assets.postgres.unreferenced import unreferenced_files
+from fraud_assets.postgres.storage.unreferenced import unreferenced_files
 from fraud_assets_tests.postgres.material import Store
 from fraud_assets_tests.postgres.stops import stop_immediately
 from fraud_assets_tests.postgres.trials.judge import Judge

@@ -1,0 +1,137 @@
+"""What Dagster says about an output, in storage's own terms: its table, its partitions, where it comes from.
+
+The metadata keys that users write on assets are understood here and nowhere else; those of inputs in `inputs`.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from fraud_assets.postgres.errors import PostgresStorageError
+from fraud_assets.postgres.names import Relation, shortened
+from fraud_assets.postgres.steps.belonging import Belonging, belonging
+from fraud_assets.postgres.steps.seen import SEEN, Attempt, SeenVersion
+from fraud_assets.postgres.steps.windows import in_order
+from fraud_assets.postgres.storage.ledger import Layout, Origin
+from fraud_assets.postgres.storage.tables import TableSpec
+
+UNPARTITIONED = ""
+MAX_FACT_CHARACTERS = 1_000
+_LINEAGE = "dagster/column_lineage"
+
+
+def asset_name(key: dg.AssetKey) -> str:
+    return key.to_user_string()
+
+
+def check_is_asset(context: dg.OutputContext | dg.InputContext) -> None:
+    """Raise `PostgresStorageError` for an output of an op, or an input from one, that is no asset's."""
+    if not context.has_asset_key:
+        what = "output" if isinstance(context, dg.OutputContext) else "input"
+        op = f" of the op {context.op_def.name!r}" if context.op_def else ""
+        raise PostgresStorageError(
+            f"The {what} {context.name!r}{op} is no asset's, and only assets are stored in PostgreSQL here; give the "
+            "op's output another io_manager_key, such as that of dg.FilesystemIOManager."
+        )
+
+
+def table_spec(context: dg.OutputContext, default_schema: str | None, max_rewrite_rows: int) -> TableSpec:
+    """The table of an output: the last part of its key, in the first schema that anyone names."""
+    metadata = context.definition_metadata
+    path = context.asset_key.path
+    prefix = path[-2] if len(path) > 1 else None
+    schema = metadata.get("schema") or default_schema or prefix or "public"
+    layout = metadata.get("layout", Layout.PARTITIONS)
+    if layout not in {Layout.PARTITIONS, Layout.ROWS}:
+        raise PostgresStorageError(
+            f"{asset_name(context.asset_key)} asks for the layout {layout!r}; it must be 'partitions' or 'rows'."
+        )
+    return TableSpec(
+        asset_key=asset_name(context.asset_key),
+        relation=Relation(shortened(str(schema)), shortened(path[-1])),
+        layout=Layout(layout),
+        primary_key=_names(metadata, "primary_key"),
+        indexes=tuple(_names({"indexes": names}, "indexes") for names in metadata.get("indexes", ())),
+        column_types=_by_column(metadata, "column_types"),
+        column_comments=_by_column(metadata, "column_comments"),
+        volatile=frozenset(_names(metadata, "volatile")),
+        max_rewrite_rows=int(metadata.get("max_rewrite_rows", max_rewrite_rows)),
+    )
+
+
+def _names(metadata: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    names = metadata.get(key, ())
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise PostgresStorageError(f"{key}={names!r} in an asset's metadata must be a list of column names.")
+    return tuple(map(shortened, names))
+
+
+def _by_column(metadata: Mapping[str, Any], key: str) -> dict[str, str]:
+    return {shortened(name): value for name, value in metadata.get(key, {}).items()}
+
+
+def output_partitions(context: dg.OutputContext) -> list[str]:
+    """The partitions of the run, in the order of their definition."""
+    if not context.has_asset_partitions:
+        return [UNPARTITIONED]
+    keys = [str(key) for key in context.asset_partition_keys]
+    return keys if len(keys) == 1 else list(in_order(context.asset_partitions_def, keys, context.step_context.instance))
+
+
+def told_by_columns(context: dg.OutputContext) -> Callable[[Sequence[str]], Belonging] | None:
+    """How the rows of an output tell their partition, where its `partition_expr` says so."""
+    expression = context.definition_metadata.get("partition_expr")
+    if expression is None or not context.has_asset_partitions:
+        return None
+    partitions = context.asset_partitions_def
+    return lambda keys: belonging(expression, partitions, keys)
+
+
+def origins(context: dg.OutputContext, partition_keys: Sequence[str]) -> dict[str, Origin]:
+    """Run, code version and upstream versions of each partition that an output writes."""
+    code_version = context.asset_spec.code_version
+    seen = {key: tuple(version.version_id for version in seen_for(context, key)) for key in partition_keys}
+    return {key: Origin(context.run_id, code_version, seen[key]) for key in partition_keys}
+
+
+def seen_for(context: dg.OutputContext, partition_key: str) -> tuple[SeenVersion, ...]:
+    """The versions that the step has loaded for a partition that it writes."""
+    return SEEN.by(attempt_of(context), partition_key)
+
+
+def undeclared_lineage(context: dg.OutputContext) -> dict[str, Any]:
+    """The column lineage of an asset's definition, as metadata, where the materialization itself brings none."""
+    declared = context.definition_metadata.get(_LINEAGE)
+    return {} if declared is None or _LINEAGE in context.output_metadata else {_LINEAGE: declared}
+
+
+def attempt_of(context: dg.OutputContext | dg.InputContext) -> Attempt:
+    step = context.step_context
+    return Attempt(step.run_id, step.step.key, step.previous_attempt_count)
+
+
+def facts(context: dg.OutputContext, partition_key: str) -> tuple[tuple[str, Any], ...]:
+    """What the asset itself said about a partition in its metadata: short texts and numbers, for the ledger."""
+    said = dict(context.output_metadata)
+    step = context.step_context
+    said |= step.get_asset_metadata(context.asset_key) or {}
+    said |= step.get_asset_metadata(context.asset_key, partition_key) or {}
+    plain = {name: getattr(value, "value", value) for name, value in said.items()}
+    return tuple((name, value) for name, value in sorted(plain.items()) if _is_fact(value))
+
+
+def _is_fact(value: object) -> bool:
+    if isinstance(value, str):
+        return len(value) <= MAX_FACT_CHARACTERS and "\0" not in value
+    return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+
+
+def combined_hash(hashes: Mapping[str, str]) -> str:
+    """Dagster holds one data version for an output, also when a range run writes many partitions."""
+    if len(hashes) == 1:
+        return next(iter(hashes.values()))
+    lines = "\n".join(f"{key} {value}" for key, value in sorted(hashes.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
