@@ -47,6 +47,8 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         with connection:
             # What a statement sees after waiting for a lock must be what the holder of the lock has left.
             connection.isolation_level = IsolationLevel.READ_COMMITTED
+            # Whatever is set for the role: psycopg reads times in this style.
+            connection.execute("SET datestyle = ISO")
             create_ledger(connection)
             yield connection
 
@@ -143,5 +145,5 @@ def database_name(parts: dict[str, Any]) -> str:
 
 def unreachable(url: str, error: psycopg.OperationalError) -> str:
     """One sentence for a connection that failed. libpq's own messages hold no password."""
-    reason = " ".join(str(error).split()).rstrip(".")
+    reason = " ".join(str(error).split()).rstrip(".?")
     return f"The database {shown_place(url)} cannot be reached: {reason}. Check the URL, and that the server runs."

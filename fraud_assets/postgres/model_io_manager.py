@@ -3,22 +3,26 @@
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
 from fraud_assets.postgres.connection import PostgresResource
-from fraud_assets.postgres.errors import PartitionMissing, PostgresStorageError
+from fraud_assets.postgres.errors import PartitionMissing
 from fraud_assets.postgres.steps.contexts import (
+    UNPARTITIONED,
     asset_name,
+    check_is_asset,
     combined_hash,
     facts,
     origins,
     output_partitions,
+    seen_for,
+    volatile_attributes,
 )
 from fraud_assets.postgres.steps.failures import as_failures
-from fraud_assets.postgres.steps.inputs import note_seen, wanted
+from fraud_assets.postgres.steps.inputs import all_partitions, note_seen, wanted
+from fraud_assets.postgres.steps.materializations import version_metadata
 from fraud_assets.postgres.steps.splitting import by_partition
 from fraud_assets.postgres.storage.models import load_model, store_model
 
@@ -27,7 +31,9 @@ class PostgresModelIOManager(dg.ConfigurableIOManager):
     """Stores any picklable object as one version of a partition.
 
     Output metadata: `volatile` (attributes that measure the run, such as seconds: kept and signed beside the payload,
-    and left out of the content hash). Input metadata: `missing` ("error" or "empty": None is loaded then).
+    and left out of the content hash). Input metadata: `missing` ("error" or "empty": None is loaded then) and `window`,
+    as for tables. A reader without partitions of its own, and one with an `AllPartitionMapping`, gets a dict of
+    partition key to model with all that exist.
     """
 
     postgres: dg.ResourceDependency[PostgresResource]
@@ -40,9 +46,10 @@ class PostgresModelIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Store what the asset returned as the current version of each partition of the run."""
         with as_failures():
+            check_is_asset(context)
+            volatile = volatile_attributes(context)
             keys = output_partitions(context)
             provenance = origins(context, keys)
-            volatile = frozenset(context.definition_metadata.get("volatile", ()))
             hashes = {}
             for key, model in _models(obj, keys).items():
                 started = time.monotonic()
@@ -59,13 +66,7 @@ class PostgresModelIOManager(dg.ConfigurableIOManager):
                         keep=self.archived_versions,
                     )
                 hashes[key] = version.content_hash
-                metadata: dict[str, Any] = {
-                    "bytes": version.byte_count,
-                    "write_seconds": round(time.monotonic() - started, 3),
-                    "version": version.version,
-                    "content_hash": version.content_hash,
-                    "upstream_versions": len(provenance[key].upstream),
-                }
+                metadata = version_metadata(version, time.monotonic() - started, seen_for(context, key))
                 if len(keys) == 1:
                     context.add_output_metadata(metadata)
                 else:
@@ -73,21 +74,18 @@ class PostgresModelIOManager(dg.ConfigurableIOManager):
             context.step_context.set_data_version(context.asset_key, dg.DataVersion(combined_hash(hashes)))
 
     def load_input(self, context: dg.InputContext) -> object:
-        """The model of the one partition asked for; for a window or several, a dict of partition key to model."""
+        """The model of the one partition asked for; for a window, several or all, a dict of partition key to model."""
         with as_failures():
-            ask = wanted(context)
-            if ask.keys is None:
-                raise PostgresStorageError(
-                    f"{asset_name(context.asset_key)} is partitioned and the asset that loads it is not; "
-                    "give it the same partitions, or a partition mapping."
-                )
+            check_is_asset(context)
+            asset, ask = asset_name(context.asset_key), wanted(context)
+            keys = all_partitions(context, self.postgres.stored_row_counts(asset)) if ask.keys is None else ask.keys
             loaded = {}
-            for key in ask.keys:
+            for key in keys:
                 try:
                     with self.postgres.connect() as connection:
                         version, model = load_model(
                             connection,
-                            asset_name(context.asset_key),
+                            asset,
                             key,
                             signing_key=self._key(),
                             libraries=self.pinned_libraries,
@@ -98,7 +96,7 @@ class PostgresModelIOManager(dg.ConfigurableIOManager):
                     continue
                 note_seen(context, [version], ask)
                 loaded[key] = model
-            return loaded.get(ask.keys[0]) if ask.is_single else loaded
+            return loaded.get(keys[0]) if ask.is_single else loaded
 
     def _key(self) -> bytes:
         return self.signing_key.encode()
@@ -106,6 +104,8 @@ class PostgresModelIOManager(dg.ConfigurableIOManager):
 
 def _models(value: object, partition_keys: list[str]) -> Mapping[str, object]:
     """The models by partition. One that is a dict itself is told from a dict of models by its keys."""
+    if partition_keys == [UNPARTITIONED]:
+        return {UNPARTITIONED: value}
     if len(partition_keys) == 1 and not (isinstance(value, Mapping) and set(value) == set(partition_keys)):
         return {partition_keys[0]: value}
     return by_partition(value, partition_keys)

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from psycopg import conninfo
 
+from fraud_assets.postgres import partition_versions
 from fraud_assets.postgres.connection import PostgresResource, shown_place
 from fraud_assets.postgres.errors import DatabaseUnavailable, PostgresStorageError
 from fraud_assets.postgres.storage.ledger import Layout
@@ -133,3 +134,12 @@ def test_what_is_shown_of_a_url() -> None:
     assert shown_place(f"postgresql://u:{SECRET}@db.example:6543/data?sslmode=require") == "db.example:6543/data"
     assert shown_place(f"postgres://u:{SECRET}@db.example") == "db.example:5432/u"
     assert SECRET not in repr(PostgresResource(url=f"postgresql://u:{SECRET}@h/d").place)
+
+
+def test_a_role_with_dates_of_its_own(store: Store) -> None:
+    store.run("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET datestyle = ''German''', current_database()); END $$")
+    try:
+        store.write("t", "k", pa.table({"x": [1]}))
+        assert partition_versions(store.postgres, "t", "k")[0].row_count == 1
+    finally:
+        store.run("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET datestyle', current_database()); END $$")

@@ -5,7 +5,7 @@ The metadata keys that users write on assets are understood here and nowhere els
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import dagster as dg
@@ -53,24 +53,60 @@ def table_spec(context: dg.OutputContext, default_schema: str | None, max_rewrit
         asset_key=asset_name(context.asset_key),
         relation=Relation(shortened(str(schema)), shortened(path[-1])),
         layout=Layout(layout),
-        primary_key=_names(metadata, "primary_key"),
-        indexes=tuple(_names({"indexes": names}, "indexes") for names in metadata.get("indexes", ())),
-        column_types=_by_column(metadata, "column_types"),
-        column_comments=_by_column(metadata, "column_comments"),
-        volatile=frozenset(_names(metadata, "volatile")),
-        max_rewrite_rows=int(metadata.get("max_rewrite_rows", max_rewrite_rows)),
+        primary_key=_columns(context, "primary_key"),
+        indexes=_indexes(context),
+        column_types=_by_column(context, "column_types"),
+        column_comments=_by_column(context, "column_comments"),
+        volatile=frozenset(_columns(context, "volatile")),
+        max_rewrite_rows=_max_rewrite_rows(context, max_rewrite_rows),
     )
 
 
-def _names(metadata: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    names = metadata.get(key, ())
-    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
-        raise PostgresStorageError(f"{key}={names!r} in an asset's metadata must be a list of column names.")
+def volatile_attributes(context: dg.OutputContext) -> frozenset[str]:
+    """The attributes of a model that measure the run."""
+    names = context.definition_metadata.get("volatile", ())
+    if not _are_names(names):
+        raise _refused(context, "volatile", "a list of attribute names")
+    return frozenset(names)
+
+
+def _columns(context: dg.OutputContext, key: str) -> tuple[str, ...]:
+    names = context.definition_metadata.get(key, ())
+    if not _are_names(names):
+        raise _refused(context, key, "a list of column names")
     return tuple(map(shortened, names))
 
 
-def _by_column(metadata: Mapping[str, Any], key: str) -> dict[str, str]:
-    return {shortened(name): value for name, value in metadata.get(key, {}).items()}
+def _indexes(context: dg.OutputContext) -> tuple[tuple[str, ...], ...]:
+    indexes = context.definition_metadata.get("indexes", ())
+    if not isinstance(indexes, list | tuple) or not all(_are_names(names) for names in indexes):
+        raise _refused(context, "indexes", "a list of lists of column names")
+    return tuple(tuple(map(shortened, names)) for names in indexes)
+
+
+def _by_column(context: dg.OutputContext, key: str) -> dict[str, str]:
+    texts = context.definition_metadata.get(key, {})
+    if not isinstance(texts, Mapping) or not (_are_names(list(texts)) and _are_names(list(texts.values()))):
+        raise _refused(context, key, "a dict of column names to texts")
+    return {shortened(name): text for name, text in texts.items()}
+
+
+def _max_rewrite_rows(context: dg.OutputContext, default: int) -> int:
+    rows = context.definition_metadata.get("max_rewrite_rows", default)
+    if isinstance(rows, bool) or not isinstance(rows, int | float) or not 0 <= rows < math.inf:
+        raise _refused(context, "max_rewrite_rows", "a number of rows")
+    return int(rows)
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, list | tuple | Set) and all(isinstance(name, str) for name in value)
+
+
+def _refused(context: dg.OutputContext, key: str, meant: str) -> PostgresStorageError:
+    said = context.definition_metadata[key]
+    return PostgresStorageError(
+        f"The metadata of {asset_name(context.asset_key)} says {key}={said!r}; it must be {meant}."
+    )
 
 
 def output_partitions(context: dg.OutputContext) -> list[str]:
@@ -82,10 +118,18 @@ def output_partitions(context: dg.OutputContext) -> list[str]:
 
 
 def told_by_columns(context: dg.OutputContext) -> Callable[[Sequence[str]], Belonging] | None:
-    """How the rows of an output tell their partition, where its `partition_expr` says so."""
+    """How the rows of an output tell their partition, where its `partition_expr` says so.
+
+    Raises `PostgresStorageError` for one on an asset without partitions.
+    """
     expression = context.definition_metadata.get("partition_expr")
-    if expression is None or not context.has_asset_partitions:
+    if expression is None:
         return None
+    if not context.has_asset_partitions:
+        raise PostgresStorageError(
+            f"The metadata of {asset_name(context.asset_key)} says partition_expr={expression!r}, and the asset has no "
+            "partitions; give it a partitions_def, or leave partition_expr out."
+        )
     partitions = context.asset_partitions_def
     return lambda keys: belonging(expression, partitions, keys)
 

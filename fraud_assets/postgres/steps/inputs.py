@@ -128,13 +128,42 @@ def _is_own_partition(context: dg.InputContext) -> bool:
 
 
 def selection(context: dg.InputContext) -> Selection:
-    metadata = context.definition_metadata
-    columns = metadata.get("columns")
-    return Selection(
-        columns=None if columns is None else tuple(columns),
-        where=metadata.get("where"),
-        where_params=tuple(metadata.get("where_params", ())),
-    )
+    """The columns and rows that an input's metadata asks for. Raises `PostgresStorageError` for what cannot be meant.
+
+    Storage sees the metadata first: Dagster puts it into an event afterwards, which cannot hold a date.
+    """
+    where = context.definition_metadata.get("where")
+    if not (where is None or isinstance(where, str)):
+        raise PostgresStorageError(f"An input's metadata says where={where!r}; it must be a condition in SQL, as text.")
+    return Selection(columns=_columns(context), where=where, where_params=_where_params(context))
+
+
+def _columns(context: dg.InputContext) -> tuple[str, ...] | None:
+    names = context.definition_metadata.get("columns")
+    if names is None:
+        return None
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise PostgresStorageError(f"An input's metadata says columns={names!r}; it must be a list of column names.")
+    if not names:
+        raise PostgresStorageError(
+            f"An input's metadata says columns={names!r}; name at least one column, or leave columns out."
+        )
+    return tuple(names)
+
+
+def _where_params(context: dg.InputContext) -> tuple[str | int | float | bool | None, ...]:
+    values = context.definition_metadata.get("where_params", ())
+    if not isinstance(values, list | tuple):
+        raise PostgresStorageError(
+            f"An input's metadata says where_params={values!r}; it must be a list of values, one for each %s."
+        )
+    for value in values:
+        if not (value is None or isinstance(value, str | int | float)):
+            raise PostgresStorageError(
+                f"An input's metadata has {value!r} in where_params; its values must be texts, numbers, booleans or "
+                "None. Give a date or a decimal as text, such as '2024-03-01', which PostgreSQL casts."
+            )
+    return tuple(values)
 
 
 def note_seen(context: dg.InputContext, loaded: Sequence[Version], ask: Wanted) -> None:

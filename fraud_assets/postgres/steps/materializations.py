@@ -17,12 +17,16 @@ _UPSTREAM_COLUMNS = dg.TableSchema(
 
 
 def partition_metadata(version: Version, seconds: float, seen: Sequence[SeenVersion]) -> dict[str, Any]:
-    """Of one partition: rows, bytes, seconds, version, content, and the versions that it was made from.
+    """Of one partition of a table: its rows, and what `version_metadata` says."""
+    return {"dagster/row_count": version.row_count} | version_metadata(version, seconds, seen)
+
+
+def version_metadata(version: Version, seconds: float, seen: Sequence[SeenVersion]) -> dict[str, Any]:
+    """Of a table's partition or a model: bytes, seconds, version, content, and the versions that it was made from.
 
     Of those at most `LISTED_UPSTREAM` are listed; `upstream_versions` counts them all, and the ledger has them all.
     """
     metadata: dict[str, Any] = {
-        "dagster/row_count": version.row_count,
         "bytes": version.byte_count,
         "write_seconds": round(seconds, 3),
         "version": version.version,

@@ -20,7 +20,8 @@ import pyarrow.types as pat
 
 from fraud_assets.postgres.errors import UnstorableColumn
 from fraud_assets.postgres.steps.belonging import Belonging, Places, shown_keys
-from fraud_assets.postgres.values.frames import incoming
+from fraud_assets.postgres.steps.contexts import UNPARTITIONED
+from fraud_assets.postgres.values.frames import in_order, incoming
 
 BATCH_ROWS = 50_000
 
@@ -39,6 +40,8 @@ def by_partition(value: object, partition_keys: Sequence[str]) -> Mapping[str, o
                 "partition key to value (or name the column of a frame that tells the partition in partition_expr)."
             )
         return {partition_keys[0]: value}
+    if partition_keys == [UNPARTITIONED]:
+        raise UnstorableColumn("The asset has no partitions, and returned a dict; return one frame.")
     missing = [key for key in partition_keys if key not in value]
     surplus = [key for key in value if key not in partition_keys]
     if missing or surplus:
@@ -92,7 +95,10 @@ def as_frame(value: object) -> object:
             )
         return value
     if hasattr(value, "__arrow_c_stream__"):
-        return pa.RecordBatchReader.from_stream(value)
+        try:
+            return pa.RecordBatchReader.from_stream(value)
+        except pa.ArrowInvalid:  # A column, such as a pandas Series, has a stream too, and is no table.
+            return value
     return value
 
 
@@ -111,7 +117,7 @@ def _one(frame: object, belonging: Belonging | None) -> object:
     belonging.check_columns(frame.schema.names)
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for batch in frame:
+        for batch in in_order(frame):
             belonging.places(batch)
             yield batch
 
@@ -193,7 +199,7 @@ def _spooled(reader: pa.RecordBatchReader, belonging: Belonging, file: IO[bytes]
     numbers: list[list[int]] = [[] for _ in belonging.keys]
     last, written = None, 0
     with pa.ipc.new_file(pa.PythonFile(file, "w"), schema) as writer:
-        for batch in reader:
+        for batch in in_order(reader):
             places = belonging.places(batch)
             plain = batch.cast(schema)
             starts = np.flatnonzero(np.diff(places, prepend=-1))

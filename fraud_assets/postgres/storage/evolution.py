@@ -12,8 +12,9 @@ import pyarrow as pa
 from psycopg import Connection, sql
 
 from fraud_assets.postgres.bootstrap import create_schema
-from fraud_assets.postgres.errors import SchemaChangeRefused
+from fraud_assets.postgres.errors import PostgresStorageError, SchemaChangeRefused
 from fraud_assets.postgres.locks import lock_table_name, patiently, wait_briefly
+from fraud_assets.postgres.names import PARTITION_COLUMN
 from fraud_assets.postgres.storage.ledger import register_table
 from fraud_assets.postgres.storage.tables import (
     StoredColumn,
@@ -35,6 +36,7 @@ def ensure_table(connection: Connection[Any], spec: TableSpec, schema: pa.Schema
     be stored, and `PostgresStorageError` for a table that is not the asset's; nothing has changed then.
     """
     wanted = wanted_columns(connection, spec, schema)
+    _check_key_columns(connection, spec, wanted)
     create_schema(connection, spec.relation.schema)
     return patiently(connection, spec.relation, lambda: _ensure(connection, spec, wanted))
 
@@ -46,11 +48,39 @@ def _ensure(connection: Connection[Any], spec: TableSpec, wanted: Mapping[str, s
     changes: list[str] = []
     if table_exists(connection, spec):
         columns = {column.name: column for column in stored_columns(connection, spec.relation)}
-        changes = _adapt(connection, spec, columns, wanted)
+        is_used = _has_versions(connection, spec)
+        try:
+            changes = _adapt(connection, spec, columns, wanted)
+        except SchemaChangeRefused as error:
+            if is_used or error.__cause__ is not None:  # refused by the server, for somebody else's sake
+                raise
+            # Made for a first frame that was refused in its turn: nothing is in it, and it binds nobody.
+            connection.execute(sql.SQL("DROP TABLE {}").format(spec.relation.identifier))
+            create_table(connection, spec, wanted)
     else:
         create_table(connection, spec, wanted)
     _comment(connection, spec)
     return changes
+
+
+def _has_versions(connection: Connection[Any], spec: TableSpec) -> bool:
+    query = "SELECT FROM dagster_io.versions WHERE asset_key = %s AND status <> 'pruned' LIMIT 1"
+    return connection.execute(query, [spec.asset_key]).fetchone() is not None
+
+
+def _check_key_columns(connection: Connection[Any], spec: TableSpec, wanted: Mapping[str, str | None]) -> None:
+    """Raise `PostgresStorageError` for a key or an index of a column that there is not."""
+    named = {"primary_key": spec.primary_key, "indexes": [name for index in spec.indexes for name in index]}
+    if not any(named.values()):
+        return
+    there = {*wanted, PARTITION_COLUMN, *(column.name for column in stored_columns(connection, spec.relation))}
+    for key, names in named.items():
+        for name in names:
+            if name not in there:
+                raise PostgresStorageError(
+                    f"{key} in the metadata of {spec.asset_key!r} names the column {name!r}, and its frame has none of "
+                    "that name; correct it."
+                )
 
 
 def _adapt(
@@ -101,10 +131,14 @@ def _widened(spec: TableSpec, name: str, before: str, wanted: str | None) -> str
     wider = common_type(before, wanted)
     if wider is None:
         raise SchemaChangeRefused(
-            f"The column {name!r} of {spec.relation} is {before}, and the frame has {wanted}, which does not fit; "
+            f"The column {name!r} of {spec.relation} is {before}, and {_who(spec, name)} {wanted}, which does not fit; "
             f"{_way_out(before, wanted)}give it a new name, or migrate the table by hand."
         )
     return wider
+
+
+def _who(spec: TableSpec, name: str) -> str:
+    return "the asset's column_types say" if name in spec.column_types else "the frame has"
 
 
 def _way_out(before: str, wanted: str) -> str:

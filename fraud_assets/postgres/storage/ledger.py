@@ -112,6 +112,7 @@ def register_table(
 
     Raises `PostgresStorageError` where another asset owns it, the asset has another table, or the layout differs.
     """
+    _refuse_models(connection, asset_key)
     rows = connection.execute(
         "SELECT asset_key, schema_name, table_name, layout FROM dagster_io.tables"
         " WHERE (schema_name, table_name) = (%s, %s) OR asset_key = %s",
@@ -139,6 +140,30 @@ def register_table(
         " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (asset_key) DO UPDATE SET options = excluded.options",
         [asset_key, relation.schema, relation.name, layout, json.dumps(options)],
     )
+
+
+def refuse_tables(connection: Connection[Any], asset_key: str) -> None:
+    """Raise `PostgresStorageError` for an asset that is stored as a table: it cannot be a model too."""
+    row = connection.execute(
+        "SELECT schema_name, table_name FROM dagster_io.tables WHERE asset_key = %s", [asset_key]
+    ).fetchone()
+    if row is not None:
+        raise PostgresStorageError(
+            f"The asset {asset_key!r} is stored in the table {Relation(*row)}, and would now be stored as a model; "
+            "give it back its IO manager for tables, or rename the asset."
+        )
+
+
+def _refuse_models(connection: Connection[Any], asset_key: str) -> None:
+    row = connection.execute(
+        "SELECT FROM dagster_io.versions v JOIN dagster_io.models m USING (version_id) WHERE v.asset_key = %s LIMIT 1",
+        [asset_key],
+    ).fetchone()
+    if row is not None:
+        raise PostgresStorageError(
+            f"The asset {asset_key!r} is stored as a model, and would now be stored as a table; give it back its IO "
+            "manager for models, or rename the asset."
+        )
 
 
 def next_version_id(connection: Connection[Any]) -> int:

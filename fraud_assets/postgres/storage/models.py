@@ -23,6 +23,7 @@ from fraud_assets.postgres.storage.ledger import (
     find_version,
     next_version_id,
     record_current,
+    refuse_tables,
     set_status,
 )
 from fraud_assets.postgres.storage.pickles import dumped, without
@@ -77,6 +78,7 @@ def _store(
 ) -> Version:
     with connection.transaction():
         lock_name(connection, "model", asset_key, partition_key)
+        refuse_tables(connection, asset_key)
         for current in current_versions(connection, asset_key, [partition_key]):
             set_status(connection, current.version_id, Status.ARCHIVED)
         content = Content(row_count=1, byte_count=len(contents.payload), content_hash=contents.sha256)

@@ -17,11 +17,19 @@ from fraud_assets.postgres.errors import PostgresStorageError
 def dumped(model: object) -> bytes:
     """joblib's bytes of an object: `joblib.load` reads them. An object's parts that are shared stay shared.
 
+    Raises `PostgresStorageError` for what cannot be pickled.
+
     Two models of equal values are equal bytes where the same of their parts are one object in memory. (For strings
     and bytes it makes no difference; whether a model was fitted here or came back from a worker can make one.)
     """
     buffer = io.BytesIO()
-    _Pickler(buffer, protocol=pickle.DEFAULT_PROTOCOL).dump(model)
+    try:
+        _Pickler(buffer, protocol=pickle.DEFAULT_PROTOCOL).dump(model)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise PostgresStorageError(
+            f"The model ({type(model).__name__}) cannot be pickled: {error}; use functions and classes that a module "
+            "defines by name, and leave out connections, locks and open files."
+        ) from error
     return buffer.getvalue()
 
 

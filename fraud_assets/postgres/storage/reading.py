@@ -184,6 +184,11 @@ def _condition(selection: Selection, form: sql.SQL) -> sql.Composable:
     if selection.where is None:
         return sql.SQL("")
     if not selection.where_params:
+        if "%s" in re.sub("'[^']*'|\"[^\"]*\"", "", selection.where):
+            raise PostgresStorageError(
+                "The input's where has a placeholder (%s) and no where_params; give one value each, or put a space "
+                "behind a percent sign that is an operator."
+            )
         return form.format(sql.SQL(selection.where))
     # Alternating: text, placeholder or escaped percent sign, text, and so on.
     pieces = re.split("(%%|%s)", selection.where)

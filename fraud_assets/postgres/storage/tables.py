@@ -133,12 +133,16 @@ def _canonical(connection: Connection[Any], spec: TableSpec) -> dict[str, str]:
     canonical = {}
     for name, type_name in spec.column_types.items():
         try:
-            described = connection.execute(sql.SQL("SELECT NULL::{}").format(type_sql(type_name))).pgresult
-        except psycopg.errors.ProgrammingError as error:
+            # The server's own parser of type names: what passes it is a type and nothing else.
+            is_type = connection.execute("SELECT to_regtype(%s) IS NOT NULL", [type_name]).fetchone() == (True,)
+        except psycopg.errors.ProgrammingError:
+            is_type = False
+        if not is_type:
             raise UnstorableColumn(
                 f"The type {type_name!r} of the column {name!r} in column_types is none that the database knows; "
                 "correct it."
-            ) from error
+            )
+        described = connection.execute(sql.SQL("SELECT NULL::{}").format(type_sql(type_name))).pgresult
         assert described is not None
         numbers = [described.ftype(0), described.fmod(0)]
         row = connection.execute("SELECT format_type(%s::oid, %s::integer)", numbers).fetchone()

@@ -40,6 +40,7 @@ def incoming(frame: object) -> Incoming:
     """A frame as batches. Raises `UnstorableColumn` for what cannot be a table at all. An index is not stored."""
     if isinstance(frame, pd.DataFrame):
         _check_names(list(frame.columns))
+        _check_index(frame.index)
         if len(frame) and not len(frame.columns):
             raise UnstorableColumn("A frame that has rows and no columns cannot be stored; an index is not enough.")
         check_objects(frame)
@@ -50,10 +51,45 @@ def incoming(frame: object) -> Incoming:
         return Incoming(frame.schema, _bounded(iter(frame.to_batches())))
     if isinstance(frame, pa.RecordBatchReader):
         _check_names(frame.schema.names)
-        return Incoming(frame.schema, _bounded(iter(frame)))
+        return Incoming(frame.schema, _bounded(in_order(frame)))
+    if frame is None:
+        raise UnstorableColumn(
+            "The asset returned None, which is no table; return a DataFrame, an empty one where there are no rows, or "
+            "annotate the asset with -> None where nothing is to be stored."
+        )
     raise UnstorableColumn(
         f"A table takes a pandas DataFrame, a pyarrow Table or a pyarrow RecordBatchReader, not {type(frame)!r}."
     )
+
+
+def in_order(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """A stream's batches with the columns of its schema: nobody has checked that each of them has those.
+
+    Raises `UnstorableColumn` for a batch that lacks a column or has another one.
+    """
+    names = reader.schema.names
+    for number, batch in enumerate(reader, start=1):
+        if batch.schema.names == names:
+            yield batch
+        elif sorted(batch.schema.names) == sorted(names):
+            yield batch.select(names)
+        else:
+            wrong = sorted(set(names) ^ set(batch.schema.names))
+            raise UnstorableColumn(
+                f"Batch {number} of the stream has the columns {batch.schema.names}, and its schema has {names}: they "
+                f"differ in {wrong[0]!r}; give every batch the columns of the schema."
+            )
+
+
+def _check_index(index: pd.Index) -> None:
+    """An unnamed index numbers rows; one with a name, as groupby leaves it, is a column that would be lost."""
+    named = [name for name in index.names if name is not None]
+    if named or index.nlevels > 1:
+        which = f"called {', '.join(map(repr, named))}" if named else "of several levels"
+        raise UnstorableColumn(
+            f"The frame has an index {which}, and an index is not stored; make columns of it with reset_index(), or "
+            "drop it with reset_index(drop=True)."
+        )
 
 
 def _check_names(names: list[Any]) -> None:

@@ -116,7 +116,16 @@ def test_which_schema(
     [
         ({"layout": "columns"}, "'partitions' or 'rows'"),
         ({"primary_key": "x"}, "primary_key='x'"),
-        ({"indexes": ["x"]}, "list"),
+        ({"indexes": ["x"]}, r"indexes=\['x'\]; it must be a list of lists"),
+        ({"indexes": 5}, "indexes=5"),
+        ({"column_types": ["a"]}, r"metadata of odd says column_types=\['a'\]; it must be a dict"),
+        ({"column_types": {"x": 5}}, "a dict of column names to texts"),
+        ({"column_comments": "x"}, "column_comments='x'; it must be a dict"),
+        ({"max_rewrite_rows": "x"}, "max_rewrite_rows='x'; it must be a number"),
+        ({"max_rewrite_rows": -1}, "max_rewrite_rows=-1"),
+        ({"volatile": "x"}, "volatile='x'; it must be a list of column names"),
+        ({"primary_key": 5}, "primary_key=5"),
+        ({"partition_expr": "x"}, "partition_expr='x', and the asset has no partitions; give it"),
     ],
 )
 def test_metadata_that_cannot_be_meant(lab: Lab, metadata: dict[str, Any], says: str) -> None:

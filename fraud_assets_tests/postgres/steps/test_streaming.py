@@ -59,10 +59,17 @@ def test_no_batches_have_no_columns_and_say_so(lab: Lab) -> None:
     assert lab.store.table("numbers").schema.names == ["x", "text"]
 
 
-@pytest.mark.parametrize("value", [None, 3, {"x": [1]}, [3], (), "text"])
-def test_what_is_no_frame(lab: Lab, value: object) -> None:
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (None, "returned None, which is no table; return a DataFrame"),
+        ({"x": [1]}, "has no partitions, and returned a dict; return one frame"),
+        *((value, "takes a pandas DataFrame.*not") for value in (3, [3], (), "text")),
+    ],
+)
+def test_what_is_no_frame(lab: Lab, value: object, says: str) -> None:
     asset = dg.asset(lambda: dg.Output(value), name="numbers", io_manager_key="tables")
-    with pytest.raises(dg.Failure, match=r"takes a pandas DataFrame.*not|keys are not the run's partitions") as failure:
+    with pytest.raises(dg.Failure, match=says) as failure:
         lab.run(asset)
     assert not failure.value.allow_retries
 

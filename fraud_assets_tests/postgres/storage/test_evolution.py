@@ -291,3 +291,32 @@ def test_types_that_hold_one_another() -> None:
     assert common_type("integer", "real") == "double precision"
     assert common_type("smallint[]", "integer[]") == "integer[]"
     assert common_type("smallint[]", "integer") is None
+
+
+def test_a_first_frame_that_was_refused_binds_nobody(store: Store) -> None:
+    with pytest.raises(UnstorableColumn):
+        store.write("t", "k", pa.table({"v": ["a\0"], "w": [1]}))
+    store.write("t", "k", pa.table({"v": [1.5]}))
+    assert store.table("t").to_pydict() == {"v": [1.5]}
+    store.check_consistent()
+
+
+@pytest.mark.parametrize("declared", ["int; DROP TABLE data.victim", "int) ; DROP TABLE data.victim --", "int, 1", ""])
+def test_a_declared_type_is_a_type_and_nothing_else(store: Store, declared: str) -> None:
+    store.write("victim", "k", pa.table({"x": [1]}))
+    with pytest.raises(UnstorableColumn, match="is none that the database knows"):
+        store.write("t", "k", pa.table({"a": [1]}), column_types={"a": declared})
+    assert store.table("victim").to_pydict() == {"x": [1]}
+
+
+@pytest.mark.parametrize("options", [{"primary_key": ("zz",)}, {"indexes": (("a",), ("a", "zz"))}])
+def test_a_key_of_a_column_that_is_not_there_is_named(store: Store, options: dict[str, Any]) -> None:
+    (key,) = options
+    with pytest.raises(PostgresStorageError, match=f"{key} in the metadata of 't' names the column 'zz'"):
+        store.write("t", "k", pa.table({"a": [1]}), **options)
+
+
+def test_whose_type_does_not_fit_is_said(store: Store) -> None:
+    store.write("t", "k", pa.table({"a": [1]}))
+    with pytest.raises(SchemaChangeRefused, match="is bigint, and the asset's column_types say text"):
+        store.write("t", "k", pa.table({"a": [1]}), column_types={"a": "text"})

@@ -351,3 +351,78 @@ def test_the_manager(store: Store, instance: dg.DagsterInstance) -> None:
     assert seen == [("2024-01-01",), ("2024-01-03",)]
     with pytest.raises(dg.Failure, match="2024-01-02"):
         run(window, "2024-01-02")
+    (event,) = run(window, "2024-01-03").get_asset_materialization_events()
+    upstream = event.materialization.metadata["upstream"].value
+    assert isinstance(upstream, dg.TableMetadataValue)
+    assert [record.data for record in upstream.records] == [
+        {"asset": "parts", "partition": day, "version": 1} for day in ("2024-01-01", "2024-01-03")
+    ]
+
+
+@pytest.mark.parametrize("is_mapped", [True, False])
+def test_all_models_that_exist(store: Store, instance: dg.DagsterInstance, is_mapped: bool) -> None:
+    got: list[list[tuple[str, str]]] = []
+
+    @dg.asset(
+        partitions_def=_DAYS if is_mapped else None,
+        ins={"parts": dg.AssetIn(partition_mapping=dg.AllPartitionMapping() if is_mapped else None)},
+    )
+    def every(parts: dict[str, dict[str, str]]) -> None:
+        got.append([(key, model["day"]) for key, model in parts.items()])
+
+    def run(asset: dg.AssetsDefinition, day: str | None) -> None:
+        manager = PostgresModelIOManager(postgres=store.postgres, signing_key=KEY.decode())
+        dg.materialize(
+            [parts, every], selection=[asset], partition_key=day, instance=instance, resources={"models": manager}
+        )
+
+    reading = "2024-01-05" if is_mapped else None
+    run(every, reading)
+    for day in ("2024-01-10", "2024-01-02"):
+        run(parts, day)
+    _save(store, SimpleNamespace(), "2023-12-31", asset="parts")
+    run(every, reading)
+    assert got == [[], [("2024-01-02", "2024-01-02"), ("2024-01-10", "2024-01-10")]]
+
+
+def test_models_of_no_asset_are_refused(store: Store, instance: dg.DagsterInstance) -> None:
+    manager = PostgresModelIOManager(postgres=store.postgres, signing_key=KEY.decode())
+
+    @dg.op(out=dg.Out(io_manager_key="models"))
+    def fit() -> int:
+        return 1
+
+    @dg.op
+    def number() -> int:
+        return 1
+
+    @dg.op(ins={"given": dg.In(input_manager_key="models")})
+    def taker(given: Any) -> None: ...
+
+    @dg.job(resource_defs={"models": manager})
+    def fitting() -> None:
+        fit()
+
+    @dg.job(resource_defs={"models": manager})
+    def taking() -> None:
+        taker(number())
+
+    with pytest.raises(dg.Failure, match=r"^The output 'result' of the op 'fit' is no asset's.*io_manager_key"):
+        fitting.execute_in_process(instance=instance)
+    with pytest.raises(dg.Failure, match="The input 'given' of the op 'taker' is no asset's"):
+        taking.execute_in_process(instance=instance)
+
+
+def test_a_dict_is_a_model_whatever_its_keys(store: Store, instance: dg.DagsterInstance) -> None:
+    manager = PostgresModelIOManager(postgres=store.postgres, signing_key=KEY.decode())
+    asset = dg.asset(lambda: {"": 1}, name="m", io_manager_key="models")
+    dg.materialize([asset], instance=instance, resources={"models": manager})
+    assert _load(store, "") == {"": 1}
+
+
+def test_the_volatile_attributes_of_a_model_are_a_list(store: Store, instance: dg.DagsterInstance) -> None:
+    manager = PostgresModelIOManager(postgres=store.postgres, signing_key=KEY.decode())
+    asset = dg.asset(lambda: 1, name="odd", io_manager_key="models", metadata={"volatile": "seconds"})
+    with pytest.raises(dg.Failure, match="metadata of odd says volatile='seconds'; it must be a list of attribute"):
+        dg.materialize([asset], instance=instance, resources={"models": manager})
+    assert store.query("SELECT to_regclass('dagster_io.versions')") == [(None,)]

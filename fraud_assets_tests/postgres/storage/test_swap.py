@@ -15,6 +15,7 @@ from fraud_assets.postgres.errors import PostgresStorageError, UnstorableColumn
 from fraud_assets.postgres.names import Relation
 from fraud_assets.postgres.storage.evolution import ensure_table
 from fraud_assets.postgres.storage.ledger import Layout, Origin
+from fraud_assets.postgres.storage.models import store_model
 from fraud_assets.postgres.storage.reading import Selection, load
 from fraud_assets.postgres.storage.swap import replace_partition
 from fraud_assets.postgres.storage.tables import TableSpec
@@ -249,4 +250,19 @@ def test_somebody_who_never_ends_is_named_in_time(store: Store, monkeypatch: pyt
         with pytest.raises(PostgresStorageError, match=r"data\.t for"):
             store.write("t", "k", _numbers(2))
     assert store.frame("t")["x"].tolist() == [1, 1, 1]
+    store.check_consistent()
+
+
+def test_an_asset_is_a_table_or_a_model_and_not_both(store: Store) -> None:
+    def store_as_model(asset: str) -> None:
+        with store.postgres.connect() as connection:
+            store_model(connection, asset, "k", [1], signing_key=b"key", origin=Origin("run"))
+
+    store.write("t", "k", pa.table({"x": [1]}))
+    with pytest.raises(PostgresStorageError, match=r"'t' is stored in the table data\.t"):
+        store_as_model("t")
+    store_as_model("m")
+    with pytest.raises(PostgresStorageError, match="'m' is stored as a model"):
+        store.write("m", "k", pa.table({"x": [1]}))
+    assert store.table("t").to_pydict() == {"x": [1]}
     store.check_consistent()

@@ -203,7 +203,7 @@ def test_dtypes_that_cannot_be_stored_are_refused_by_name(store: Store) -> None:
 
 
 def test_an_index_is_not_stored(store: Store) -> None:
-    store.write("t", "k", pd.DataFrame({"x": [1, 2]}, index=pd.Index(["p", "q"], name="who")))
+    store.write("t", "k", pd.DataFrame({"x": [1, 2]}, index=pd.Index(["p", "q"])))
     pd.testing.assert_frame_equal(store.frame("t", ["k"]), pd.DataFrame({"x": [1, 2]}))
 
 
