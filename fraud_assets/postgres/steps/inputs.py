@@ -13,7 +13,7 @@ from fraud_assets.postgres.steps.contexts import UNPARTITIONED, attempt_of
 from fraud_assets.postgres.steps.seen import SEEN, SeenVersion
 from fraud_assets.postgres.steps.windows import Window, in_order, known_in_order, window_around
 from fraud_assets.postgres.storage.ledger import Version
-from fraud_assets.postgres.storage.reading import Selection
+from fraud_assets.postgres.storage.reading import Selection, WhereParam
 
 
 @dataclass(frozen=True)
@@ -151,19 +151,20 @@ def _columns(context: dg.InputContext) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def _where_params(context: dg.InputContext) -> tuple[str | int | float | bool | None, ...]:
+def _where_params(context: dg.InputContext) -> tuple[WhereParam, ...]:
     values = context.definition_metadata.get("where_params", ())
     if not isinstance(values, list | tuple):
         raise PostgresStorageError(
             f"An input's metadata says where_params={values!r}; it must be a list of values, one for each %s."
         )
     for value in values:
-        if not (value is None or isinstance(value, str | int | float)):
+        plain = value if isinstance(value, list | tuple) else [value]
+        if not all(one is None or isinstance(one, str | int | float) for one in plain):
             raise PostgresStorageError(
-                f"An input's metadata has {value!r} in where_params; its values must be texts, numbers, booleans or "
-                "None. Give a date or a decimal as text, such as '2024-03-01', which PostgreSQL casts."
+                f"An input's metadata has {value!r} in where_params; its values must be texts, numbers, booleans, "
+                "None, or lists of these. Give a date or a decimal as text, such as '2024-03-01', which PostgreSQL casts."
             )
-    return tuple(values)
+    return tuple(list(value) if isinstance(value, tuple) else value for value in values)
 
 
 def note_seen(context: dg.InputContext, loaded: Sequence[Version], ask: Wanted) -> None:

@@ -7,6 +7,7 @@ against replacement for as long as it is read.
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import pyarrow as pa
 from psycopg import sql
@@ -22,6 +23,9 @@ from fraud_assets.postgres.values.types import wire_type
 
 LOOKUPS = 20
 
+Plain: TypeAlias = "str | int | float | bool | None"
+WhereParam: TypeAlias = "Plain | list[Plain]"
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -33,7 +37,7 @@ class Selection:
 
     columns: tuple[str, ...] | None = None
     where: str | None = None
-    where_params: tuple[str | int | float | bool | None, ...] = ()
+    where_params: tuple[WhereParam, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ def test_columns_and_conditions(lab: Lab) -> None:
     assert _select(lab, where="day LIKE '%s%'").empty
     assert _select(lab, where="n % 2 = 1 AND day LIKE '2024%'")["n"].tolist() == [1, 3]
     assert len(_select(lab, where="%s::date + 1 = '2024-03-06' AND %s", where_params=["2024-03-05", True])) == 5
+    assert _select(lab, where="n = ANY(%s)", where_params=[[1, 3, 9]])["n"].tolist() == [1, 3]
     assert len(_select(lab, where="coalesce(%s, n) < %s", where_params=[None, 1.5])) == 2
     windowed = _select(lab, where="n = %s", where_params=[2], window=[-9, 0])
     assert windowed["day"].tolist() == [day(3), day(4), day(5)]
