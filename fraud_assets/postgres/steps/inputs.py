@@ -162,7 +162,7 @@ def _where_params(context: dg.InputContext) -> tuple[WhereParam, ...]:
         if not all(one is None or isinstance(one, str | int | float) for one in plain):
             raise PostgresStorageError(
                 f"An input's metadata has {value!r} in where_params; its values must be texts, numbers, booleans, "
-                "None, or lists of these. Give a date or a decimal as text, such as '2024-03-01', which PostgreSQL casts."
+                "None, or lists of these. Give a date or a decimal as text, such as '2024-03-01': PostgreSQL casts it."
             )
     return tuple(list(value) if isinstance(value, tuple) else value for value in values)
 
