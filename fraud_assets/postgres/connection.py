@@ -64,23 +64,20 @@ class PostgresResource(dg.ConfigurableResource[Any]):
 
     def stored_row_counts(self, asset_key: str) -> dict[str, int]:
         """The number of rows of an asset's current partitions, by partition key."""
-        with self.connect() as connection:
-            rows = connection.execute(
-                "SELECT partition_key, row_count FROM dagster_io.versions"
-                " WHERE asset_key = %s AND status = 'current' ORDER BY partition_key",
-                [asset_key],
-            ).fetchall()
-        return dict(rows)
+        return self._stored(asset_key, "row_count")
 
     def stored_code_versions(self, asset_key: str) -> dict[str, str | None]:
         """The code version that an asset's current partitions were made by, by partition key."""
+        return self._stored(asset_key, "code_version")
+
+    def _stored(self, asset_key: str, column: str) -> dict[str, Any]:
+        """A column of the ledger for an asset's current partitions, by partition key."""
+        query = sql.SQL(
+            "SELECT partition_key, {} FROM dagster_io.versions"
+            " WHERE asset_key = %s AND status = 'current' ORDER BY partition_key"
+        ).format(sql.Identifier(column))
         with self.connect() as connection:
-            rows = connection.execute(
-                "SELECT partition_key, code_version FROM dagster_io.versions"
-                " WHERE asset_key = %s AND status = 'current' ORDER BY partition_key",
-                [asset_key],
-            ).fetchall()
-        return dict(rows)
+            return dict(connection.execute(query, [asset_key]).fetchall())
 
     def stored_column_type(self, asset_key: str, column: str) -> pa.DataType | None:
         """The type of a column in the newest version of an asset that has one; None where there is none."""

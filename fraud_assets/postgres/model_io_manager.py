@@ -22,7 +22,7 @@ from fraud_assets.postgres.steps.contexts import (
 )
 from fraud_assets.postgres.steps.failures import as_failures
 from fraud_assets.postgres.steps.inputs import all_partitions, note_seen, wanted
-from fraud_assets.postgres.steps.materializations import version_metadata
+from fraud_assets.postgres.steps.materializations import tell, version_metadata
 from fraud_assets.postgres.steps.splitting import by_partition
 from fraud_assets.postgres.storage.models import load_model, store_model
 
@@ -66,11 +66,7 @@ class PostgresModelIOManager(dg.ConfigurableIOManager):
                         keep=self.archived_versions,
                     )
                 hashes[key] = version.content_hash
-                metadata = version_metadata(version, time.monotonic() - started, seen_for(context, key))
-                if len(keys) == 1:
-                    context.add_output_metadata(metadata)
-                else:
-                    context.step_context.add_asset_metadata(metadata, context.asset_key, key)
+                tell(context, key, version_metadata(version, time.monotonic() - started, seen_for(context, key)), keys)
             context.step_context.set_data_version(context.asset_key, dg.DataVersion(combined_hash(hashes)))
 
     def load_input(self, context: dg.InputContext) -> object:

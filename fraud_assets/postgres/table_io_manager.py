@@ -25,7 +25,7 @@ from fraud_assets.postgres.steps.contexts import (
 )
 from fraud_assets.postgres.steps.failures import as_failures
 from fraud_assets.postgres.steps.inputs import all_partitions, note_seen, selection, wanted
-from fraud_assets.postgres.steps.materializations import partition_metadata, table_metadata
+from fraud_assets.postgres.steps.materializations import partition_metadata, table_metadata, tell
 from fraud_assets.postgres.steps.splitting import split
 from fraud_assets.postgres.storage.evolution import ensure_table
 from fraud_assets.postgres.storage.ledger import Layout, Origin, Version
@@ -33,7 +33,8 @@ from fraud_assets.postgres.storage.reading import load
 from fraud_assets.postgres.storage.rows import replace_rows
 from fraud_assets.postgres.storage.swap import replace_partition
 from fraud_assets.postgres.storage.tables import TableSpec, stored_columns
-from fraud_assets.postgres.values.frames import Incoming, incoming, typed
+from fraud_assets.postgres.values.frames import Incoming, incoming
+from fraud_assets.postgres.values.to_pandas import typed
 
 
 class PostgresTableIOManager(dg.ConfigurableIOManager):
@@ -129,11 +130,8 @@ class PostgresTableIOManager(dg.ConfigurableIOManager):
         return version, changes
 
     def _describe(self, context: dg.OutputContext, version: Version, seconds: float, keys: Sequence[str]) -> None:
-        metadata = partition_metadata(version, seconds, seen_for(context, version.partition_key))
-        if len(keys) == 1:
-            context.add_output_metadata(metadata)
-        else:
-            context.step_context.add_asset_metadata(metadata, context.asset_key, version.partition_key)
+        seen = seen_for(context, version.partition_key)
+        tell(context, version.partition_key, partition_metadata(version, seconds, seen), keys)
 
     def _describe_table(self, context: dg.OutputContext, connection: Connection[Any], spec: TableSpec) -> None:
         database = database_name(checked(self.postgres.url))

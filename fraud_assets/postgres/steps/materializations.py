@@ -42,6 +42,14 @@ def version_metadata(version: Version, seconds: float, seen: Sequence[SeenVersio
     return metadata
 
 
+def tell(context: dg.OutputContext, partition_key: str, metadata: dict[str, Any], run_keys: Sequence[str]) -> None:
+    """Hand metadata of one of the run's partitions to Dagster: as the output's own where it is the only one."""
+    if len(run_keys) == 1:
+        context.add_output_metadata(metadata)
+    else:
+        context.step_context.add_asset_metadata(metadata, context.asset_key, partition_key)
+
+
 def table_metadata(database: str, relation: Relation, columns: Sequence[StoredColumn]) -> dict[str, Any]:
     """Of the table: its name, and its columns as the database has them."""
     return {"dagster/table_name": f"{database}.{relation}", "dagster/column_schema": column_schema(columns)}

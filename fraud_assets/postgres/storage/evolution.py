@@ -48,11 +48,11 @@ def _ensure(connection: Connection[Any], spec: TableSpec, wanted: Mapping[str, s
     changes: list[str] = []
     if table_exists(connection, spec):
         columns = {column.name: column for column in stored_columns(connection, spec.relation)}
-        is_used = _has_versions(connection, spec)
         try:
             changes = _adapt(connection, spec, columns, wanted)
         except SchemaChangeRefused as error:
-            if is_used or error.__cause__ is not None:  # refused by the server, for somebody else's sake
+            by_server = error.__cause__ is not None  # for somebody else's sake, such as a view's
+            if by_server or _has_versions(connection, spec):
                 raise
             # Made for a first frame that was refused in its turn: nothing is in it, and it binds nobody.
             connection.execute(sql.SQL("DROP TABLE {}").format(spec.relation.identifier))
@@ -71,16 +71,15 @@ def _has_versions(connection: Connection[Any], spec: TableSpec) -> bool:
 def _check_key_columns(connection: Connection[Any], spec: TableSpec, wanted: Mapping[str, str | None]) -> None:
     """Raise `PostgresStorageError` for a key or an index of a column that there is not."""
     named = {"primary_key": spec.primary_key, "indexes": [name for index in spec.indexes for name in index]}
-    if not any(named.values()):
-        return
-    there = {*wanted, PARTITION_COLUMN, *(column.name for column in stored_columns(connection, spec.relation))}
-    for key, names in named.items():
-        for name in names:
-            if name not in there:
-                raise PostgresStorageError(
-                    f"{key} in the metadata of {spec.asset_key!r} names the column {name!r}, and its frame has none of "
-                    "that name; correct it."
-                )
+    there = {*wanted, PARTITION_COLUMN}
+    new = [(key, name) for key, names in named.items() for name in names if name not in there]
+    stored = {column.name for column in stored_columns(connection, spec.relation)} if new else set[str]()
+    for key, name in new:
+        if name not in stored:
+            raise PostgresStorageError(
+                f"{key} in the metadata of {spec.asset_key!r} names the column {name!r}, and its frame has none of "
+                "that name; correct it."
+            )
 
 
 def _adapt(

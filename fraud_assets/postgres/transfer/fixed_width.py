@@ -138,12 +138,12 @@ class Decoder:
     def __init__(self, names: Sequence[str], types: Sequence[str]) -> None:
         self._kinds = [_KINDS[name] for name in types]
         self._widths = [kind.wire.itemsize for kind in self._kinds]
-        self.row_bytes = 2 + sum(4 + width for width in self._widths)
+        self.row_bytes = _FIELD_COUNT.itemsize + sum(_LENGTH.itemsize + width for width in self._widths)
         self.schema = pa.schema([pa.field(name, kind.arrow) for name, kind in zip(names, self._kinds, strict=True)])
 
     def columns(self, rows: int) -> "Columns":
         """Room for so many rows. Memory that is never written to is never taken."""
-        return Columns(self, self.schema, self._kinds, rows)
+        return Columns(self.schema, self._kinds, rows)
 
     def decode(self, block: bytes, lengths: Sequence[int], columns: "Columns") -> None:
         """Append the rows of a block, one after the other, whose lengths in bytes are given."""
@@ -186,7 +186,7 @@ def _gathered(block: bytes, wire: np.dtype[Any], places: npt.NDArray[np.int64]) 
 class Columns:
     """Decoded values: an array for each column, and where it has NULLs one that says which values are there."""
 
-    def __init__(self, decoder: Decoder, schema: pa.Schema, kinds: Sequence[_Kind], rows: int) -> None:
+    def __init__(self, schema: pa.Schema, kinds: Sequence[_Kind], rows: int) -> None:
         self._schema, self._kinds, self._rows = schema, kinds, rows
         self.values = [np.empty(rows, kind.native) for kind in kinds]
         self._valid: list[npt.NDArray[np.bool_] | None] = [None] * len(kinds)

@@ -76,7 +76,13 @@ class ReadSession(ABC):
 
 def open_session(url: str, column_types: Sequence[str]) -> ReadSession:
     """The session that reads columns of these types fastest. Raises `DatabaseUnavailable`."""
-    return CopySession(url) if is_fixed_width(column_types) else AdbcSession(url)
+    session = CopySession(url) if is_fixed_width(column_types) else AdbcSession(url)
+    try:
+        session.begin()
+    except BaseException:
+        session.close()
+        raise
+    return session
 
 
 class CopySession(ReadSession):
@@ -87,11 +93,6 @@ class CopySession(ReadSession):
             self._connection = psycopg.connect(url, application_name="dagster_io")
         except psycopg.OperationalError as error:
             raise _refused(error) from error
-        try:
-            self.begin()
-        except BaseException:
-            self.close()
-            raise
 
     def close(self) -> None:
         self._connection.close()
@@ -159,11 +160,6 @@ class AdbcSession(ReadSession):
         except AdbcError as error:
             raise _refused(error) from error
         self._cursor: dbapi.Cursor | None = None
-        try:
-            self.begin()
-        except BaseException:
-            self.close()
-            raise
 
     def close(self) -> None:
         if self._cursor is not None:

@@ -1,11 +1,11 @@
-"""Frames on their way in and out: pandas and Arrow become batches of storable columns, and the other way round.
+"""Frames on their way in: pandas and Arrow become batches of storable columns.
 
-Nothing here knows a connection. `Incoming` is a frame that can be read once, as batches, without a second copy of it.
+The way out is `to_pandas`. `Incoming` is a frame that can be read once, as batches, without a second copy of it.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -16,9 +16,7 @@ from fraud_assets.postgres.errors import UnstorableColumn
 from fraud_assets.postgres.names import TAKEN_COLUMNS, is_encodable, shortened
 from fraud_assets.postgres.values.encodings import encoded, encoded_as, has_nul
 from fraud_assets.postgres.values.pandas_types import check_objects
-from fraud_assets.postgres.values.to_pandas import to_pandas
 
-Frame: TypeAlias = "pd.DataFrame | pa.Table | pa.RecordBatchReader"
 BATCH_ROWS = 50_000
 BATCH_BYTES = 4 * 1024 * 1024
 
@@ -197,11 +195,3 @@ def _reaches(numbers: pa.Array, first: int, last: int | None) -> bool:
     if found["min"] is None:
         return False
     return bool(found["min"] < first or (last is not None and found["max"] > last))
-
-
-def typed(reader: pa.RecordBatchReader, annotation: Any) -> Frame:
-    """The rows as the reader's annotation asks: pandas unless it names an Arrow type."""
-    if annotation is pa.RecordBatchReader:
-        return reader
-    table = reader.read_all()
-    return table if annotation is pa.Table else to_pandas(table)

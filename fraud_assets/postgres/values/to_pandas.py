@@ -1,7 +1,7 @@
-"""From Arrow to pandas: a frame that its reader may change in place, with the dtypes that it was handed in with."""
+"""Frames on their way out, as their reader asks; in pandas, one that may be changed in place, with its dtypes of before."""
 
 import json
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,16 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from fraud_assets.postgres.values.pandas_types import for_pandas
+
+Frame: TypeAlias = "pd.DataFrame | pa.Table | pa.RecordBatchReader"
+
+
+def typed(reader: pa.RecordBatchReader, annotation: Any) -> Frame:
+    """The rows as the reader's annotation asks: pandas unless it names an Arrow type."""
+    if annotation is pa.RecordBatchReader:
+        return reader
+    table = reader.read_all()
+    return table if annotation is pa.Table else to_pandas(table)
 
 
 def to_pandas(table: pa.Table) -> pd.DataFrame:
