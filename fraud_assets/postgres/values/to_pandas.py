@@ -1,4 +1,4 @@
-"""Frames on their way out, as their reader asks; in pandas, one that may be changed in place, with its dtypes of before."""
+"""Frames on their way out, as their reader asks; a pandas one can be changed in place, and has its dtypes of before."""
 
 import json
 from typing import Any, TypeAlias
