@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from fraud_assets.learning.candidates import Candidate, fit_recipe
-from fraud_assets.learning.families import Recipe
-from fraud_assets.learning.models import FraudModel
-from fraud_assets.learning.search import SearchBudget
+from fraud_assets.learning.fitting.candidates import Candidate, fit_recipe
+from fraud_assets.learning.fitting.families import Recipe
+from fraud_assets.learning.fitting.models import FraudModel
+from fraud_assets.learning.fitting.search import SearchBudget
 
 
 @dataclass(frozen=True)

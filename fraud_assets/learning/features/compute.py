@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from fraud_assets.learning.errors import LearningError
+from fraud_assets.learning.features.windows import GroupedEvents, Int64Array, active_at
 from fraud_assets.learning.labels import label_periods, same_kind_of_ids
-from fraud_assets.learning.windows import GroupedEvents, Int64Array, active_at
 
 WINDOW_DAYS = (1, 7, 30)
 LAST_NIGHT_HOUR = 6

@@ -18,7 +18,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEnc
 from sklearn.svm import SVC
 
 from fraud_assets.learning.errors import LearningError
-from fraud_assets.learning.estimators import (
+from fraud_assets.learning.fitting.estimators import (
     CappedNeighborsClassifier,
     EmptyColumnFiller,
     PlattScaledClassifier,

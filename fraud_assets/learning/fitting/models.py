@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from threadpoolctl import threadpool_limits
 
 from fraud_assets.learning.errors import LearningError
-from fraud_assets.learning.families import Layout
+from fraud_assets.learning.fitting.families import Layout
 
 FloatArray = NDArray[np.float64]
 

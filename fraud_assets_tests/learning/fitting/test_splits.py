@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fraud_assets.learning import LearningError, split_last_fifth
-from fraud_assets.learning.splits import inner_folds
+from fraud_assets.learning.fitting.splits import inner_folds
 from fraud_assets_tests.learning.frames import at
 
 WEEK = timedelta(days=7)

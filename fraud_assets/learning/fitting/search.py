@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, precision_recall_curve
 from threadpoolctl import threadpool_limits
 
-from fraud_assets.learning.families import Layout, Parameters, known_family, make_classifier
-from fraud_assets.learning.models import FloatArray, score_matrix
-from fraud_assets.learning.splits import Fold, InnerFolds
+from fraud_assets.learning.fitting.families import Layout, Parameters, known_family, make_classifier
+from fraud_assets.learning.fitting.models import FloatArray, score_matrix
+from fraud_assets.learning.fitting.splits import Fold, InnerFolds
 
 FALLBACK_THRESHOLD = 0.5
 

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
-from fraud_assets.learning.canonical import canonical
 from fraud_assets.learning.errors import LearningError
-from fraud_assets.learning.families import Layout, Parameters, Recipe, known_family, make_classifier
-from fraud_assets.learning.features import FeatureSpec
-from fraud_assets.learning.models import ColumnEncoder, FloatArray, FraudModel, score
-from fraud_assets.learning.search import Found, SearchBudget, failure_text, search
-from fraud_assets.learning.splits import inner_folds
+from fraud_assets.learning.features.compute import FeatureSpec
+from fraud_assets.learning.fitting.canonical import canonical
+from fraud_assets.learning.fitting.families import Layout, Parameters, Recipe, known_family, make_classifier
+from fraud_assets.learning.fitting.models import ColumnEncoder, FloatArray, FraudModel, score
+from fraud_assets.learning.fitting.search import Found, SearchBudget, failure_text, search
+from fraud_assets.learning.fitting.splits import inner_folds
 
 FEW_FRAUDS = 10
 

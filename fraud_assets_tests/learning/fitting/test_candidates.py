@@ -28,8 +28,8 @@ from fraud_assets.learning import (
     score,
     score_candidates,
 )
-from fraud_assets.learning.families import Family
-from fraud_assets.learning.search import best_threshold
+from fraud_assets.learning.fitting.families import Family
+from fraud_assets.learning.fitting.search import best_threshold
 from fraud_assets_tests.learning.frames import NUMERIC_SPEC, at, labelled_rows
 
 BUDGET = SearchBudget(configurations=2, max_search_rows=1_000, max_slow_rows=600)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fraud_assets.learning.windows import GroupedEvents, active_at
+from fraud_assets.learning.features.windows import GroupedEvents, active_at
 
 events = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 12), st.integers(0, 10**15)), max_size=25)
 questions = st.lists(st.tuples(st.integers(0, 3), st.integers(-3, 15), st.integers(0, 6)), min_size=1, max_size=10)

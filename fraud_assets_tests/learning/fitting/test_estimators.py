@@ -6,7 +6,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
-from fraud_assets.learning.estimators import (
+from fraud_assets.learning.fitting.estimators import (
     CappedNeighborsClassifier,
     PlattScaledClassifier,
     UnderSampledClassifier,

@@ -1,0 +1,1 @@
+"""Why a transaction was flagged, and which features a model leans on."""

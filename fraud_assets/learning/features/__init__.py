@@ -1,0 +1,1 @@
+"""What a model sees of a transaction: features, each from nothing later than the transaction itself."""

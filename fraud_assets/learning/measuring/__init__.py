@@ -1,0 +1,1 @@
+"""What scores were worth once labels are known, and how sure that is."""

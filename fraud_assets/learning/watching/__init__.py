@@ -1,0 +1,1 @@
+"""What became of it: live performance, label maturity, drift, the review sample."""
