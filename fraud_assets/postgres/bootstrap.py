@@ -60,6 +60,20 @@ CREATE TABLE IF NOT EXISTS dagster_io.archived_rows (
     content json NOT NULL,
     PRIMARY KEY (version_id, ordinal)
 );
+CREATE TABLE IF NOT EXISTS dagster_io.journals (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    journal text NOT NULL,
+    author text NOT NULL,
+    content jsonb NOT NULL,
+    written_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX IF NOT EXISTS entries_of_journal ON dagster_io.journals (journal, number);
+CREATE OR REPLACE FUNCTION dagster_io.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'Entries of a journal are neither changed nor removed; write another one.';
+END $$;
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON dagster_io.journals
+    FOR EACH STATEMENT EXECUTE FUNCTION dagster_io.refuse_change();
 """
 
 
@@ -68,7 +82,7 @@ def create_ledger(connection: Connection[Any]) -> None:
 
     CREATE SCHEMA IF NOT EXISTS fails when two processes race for it, hence the lock.
     """
-    exists = connection.execute("SELECT to_regclass('dagster_io.archived_rows') IS NOT NULL").fetchone()
+    exists = connection.execute("SELECT to_regclass('dagster_io.journals') IS NOT NULL").fetchone()
     if exists and exists[0]:
         return
     try:

@@ -1,6 +1,6 @@
 """Where the database is: one resource that every part of storage is handed. It never shows its password."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,8 @@ from pydantic import Field
 
 from fraud_assets.postgres.bootstrap import create_ledger, create_schema
 from fraud_assets.postgres.errors import DatabaseUnavailable, PostgresStorageError
+from fraud_assets.postgres.storage.journal import JournalEntry, append_entry, journal_entries
+from fraud_assets.postgres.storage.ledger import Version, last_version_before, upstream_versions, versions
 
 
 class PostgresResource(dg.ConfigurableResource[Any]):
@@ -61,6 +63,31 @@ class PostgresResource(dg.ConfigurableResource[Any]):
                 [fact, asset_key, fact],
             ).fetchall()
         return dict(rows)
+
+    def last_stored_before(self, asset_key: str, partition_key: str) -> Version | None:
+        """The record of an asset's last partition before one, keys compared as text; None where there is none."""
+        with self.connect() as connection:
+            return last_version_before(connection, asset_key, partition_key)
+
+    def journal(self, name: str) -> list[JournalEntry]:
+        """All entries of a journal, oldest first."""
+        with self.connect() as connection:
+            return journal_entries(connection, name)
+
+    def write_journal(self, name: str, author: str, content: Mapping[str, Any]) -> JournalEntry:
+        """Append an entry to a journal: it cannot be changed or removed afterwards."""
+        with self.connect() as connection:
+            return append_entry(connection, name, author, content)
+
+    def stored_versions(self, asset_key: str, partition_key: str) -> list[Version]:
+        """All versions of a partition, newest first, the pruned ones too."""
+        with self.connect() as connection:
+            return versions(connection, asset_key, partition_key)
+
+    def upstream_versions(self, version_id: int) -> list[Version]:
+        """The versions that a version was made from, as the ledger has them today."""
+        with self.connect() as connection:
+            return upstream_versions(connection, version_id)
 
     def stored_row_counts(self, asset_key: str) -> dict[str, int]:
         """The number of rows of an asset's current partitions, by partition key."""

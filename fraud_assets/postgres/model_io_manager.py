@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from fraud_assets.postgres.connection import PostgresResource
-from fraud_assets.postgres.errors import PartitionMissing
+from fraud_assets.postgres.errors import PartitionMissing, PostgresStorageError
 from fraud_assets.postgres.steps.contexts import (
     UNPARTITIONED,
     asset_name,
@@ -21,10 +21,11 @@ from fraud_assets.postgres.steps.contexts import (
     volatile_attributes,
 )
 from fraud_assets.postgres.steps.failures import as_failures
-from fraud_assets.postgres.steps.inputs import all_partitions, note_seen, wanted
+from fraud_assets.postgres.steps.inputs import all_partitions, note_seen, wanted, which
 from fraud_assets.postgres.steps.materializations import tell, version_metadata
 from fraud_assets.postgres.steps.splitting import by_partition
 from fraud_assets.postgres.storage.models import load_model, store_model
+from fraud_assets.postgres.storage.reading import Which
 
 
 class PostgresModelIOManager(dg.ConfigurableIOManager):
@@ -74,6 +75,11 @@ class PostgresModelIOManager(dg.ConfigurableIOManager):
         with as_failures():
             check_is_asset(context)
             asset, ask = asset_name(context.asset_key), wanted(context)
+            if which(context) is not Which.CURRENT:
+                raise PostgresStorageError(
+                    f"An input's metadata asks for the first version of {asset}, which is a model; only tables keep "
+                    "theirs for good. Leave version out."
+                )
             keys = all_partitions(context, self.postgres.stored_row_counts(asset)) if ask.keys is None else ask.keys
             loaded = {}
             for key in keys:

@@ -71,6 +71,8 @@ class PostgresTableIOManager(dg.ConfigurableIOManager):
     - `column_comments`: a dict of column to text.
     - `volatile`: a list of columns that measure the run, such as seconds, and stay out of the content hash.
     - `max_rewrite_rows`: the largest table that a widened column of this asset may rewrite.
+    - `keep_first`: True keeps the version that a partition was first stored as for good: no number of later ones, and
+      no pruning by hand, drops it.
     - `dagster/column_lineage`: shown with each materialization, unless that brings its own.
 
     **Metadata of an input** (`dg.AssetIn(metadata={…})`), each key optional:
@@ -80,6 +82,8 @@ class PostgresTableIOManager(dg.ConfigurableIOManager):
     - `window`: `[first, last]`, in partitions relative to the one behind the edge: `[-37, 0]` brings the 37 before it
       too, as far as they exist. Partitions of two dimensions have windows along the one that is time.
     - `missing`: "error" (the default: the partitions behind the edge must exist) or "empty".
+    - `version`: "current" (the default), or "first": what each partition was first stored as, in today's columns, as
+      far as it has not been pruned. The ledger records that one as seen.
 
     An input gets the rows of its partitions in the partitions' order, as pandas DataFrame, pyarrow Table or
     RecordBatchReader, as it is annotated (pandas without an annotation). A reader without partitions of its own, and

@@ -4,6 +4,7 @@ The metadata keys that users write on assets are understood here and nowhere els
 """
 
 import hashlib
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
@@ -20,6 +21,7 @@ from fraud_assets.postgres.storage.tables import TableSpec
 
 UNPARTITIONED = ""
 MAX_FACT_CHARACTERS = 1_000
+MAX_DOCUMENT_CHARACTERS = 100_000
 _LINEAGE = "dagster/column_lineage"
 
 
@@ -59,6 +61,7 @@ def table_spec(context: dg.OutputContext, default_schema: str | None, max_rewrit
         column_comments=_by_column(context, "column_comments"),
         volatile=frozenset(_columns(context, "volatile")),
         max_rewrite_rows=_max_rewrite_rows(context, max_rewrite_rows),
+        keep_first=_keep_first(context),
     )
 
 
@@ -96,6 +99,13 @@ def _max_rewrite_rows(context: dg.OutputContext, default: int) -> int:
     if isinstance(rows, bool) or not isinstance(rows, int | float) or not 0 <= rows < math.inf:
         raise _refused(context, "max_rewrite_rows", "a number of rows")
     return int(rows)
+
+
+def _keep_first(context: dg.OutputContext) -> bool:
+    says = context.definition_metadata.get("keep_first", False)
+    if not isinstance(says, bool):
+        raise _refused(context, "keep_first", "True or False")
+    return says
 
 
 def _are_names(value: object) -> bool:
@@ -158,7 +168,7 @@ def attempt_of(context: dg.OutputContext | dg.InputContext) -> Attempt:
 
 
 def facts(context: dg.OutputContext, partition_key: str) -> tuple[tuple[str, Any], ...]:
-    """What the asset itself said about a partition in its metadata: short texts and numbers, for the ledger."""
+    """What the asset itself said about a partition in its metadata: short texts, numbers and JSON, for the ledger."""
     said = dict(context.output_metadata)
     step = context.step_context
     said |= step.get_asset_metadata(context.asset_key) or {}
@@ -170,7 +180,18 @@ def facts(context: dg.OutputContext, partition_key: str) -> tuple[tuple[str, Any
 def _is_fact(value: object) -> bool:
     if isinstance(value, str):
         return len(value) <= MAX_FACT_CHARACTERS and "\0" not in value
+    if isinstance(value, dict | list):
+        return _is_document(value)
     return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _is_document(value: object) -> bool:
+    """Whether it is JSON that the ledger can hold."""
+    try:
+        written = json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return len(written) <= MAX_DOCUMENT_CHARACTERS and "\\u0000" not in written
 
 
 def combined_hash(hashes: Mapping[str, str]) -> str:

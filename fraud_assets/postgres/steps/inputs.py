@@ -13,7 +13,7 @@ from fraud_assets.postgres.steps.contexts import UNPARTITIONED, attempt_of
 from fraud_assets.postgres.steps.seen import SEEN, SeenVersion
 from fraud_assets.postgres.steps.windows import Window, in_order, known_in_order, window_around
 from fraud_assets.postgres.storage.ledger import Version
-from fraud_assets.postgres.storage.reading import Selection, WhereParam
+from fraud_assets.postgres.storage.reading import Selection, WhereParam, Which
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,15 @@ def selection(context: dg.InputContext) -> Selection:
     where = context.definition_metadata.get("where")
     if not (where is None or isinstance(where, str)):
         raise PostgresStorageError(f"An input's metadata says where={where!r}; it must be a condition in SQL, as text.")
-    return Selection(columns=_columns(context), where=where, where_params=_where_params(context))
+    return Selection(_columns(context), where, _where_params(context), which(context))
+
+
+def which(context: dg.InputContext) -> Which:
+    """The version of each partition that an input's metadata asks for. Raises `PostgresStorageError`."""
+    version = context.definition_metadata.get("version", Which.CURRENT)
+    if version not in {Which.CURRENT, Which.FIRST}:
+        raise PostgresStorageError(f"An input's metadata says version={version!r}; it must be 'current' or 'first'.")
+    return Which(version)
 
 
 def _columns(context: dg.InputContext) -> tuple[str, ...] | None:

@@ -23,6 +23,8 @@ RESTORED_BY = "restore"
 """What stands for the run of a version that was restored."""
 RESTORED_VERSION = "restored_version"
 """The fact that says which version it is a copy of."""
+FIRST_VERSION = 1
+"""The number of the version that a partition was first stored as."""
 
 
 class Layout(StrEnum):
@@ -70,7 +72,7 @@ class Version:
     run_id: str
     """The Dagster run that stored it; "restore" for a version that was restored."""
     facts: dict[str, Any]
-    """Short texts and numbers that the asset said about it in its metadata; `restored_version` of a restored one."""
+    """Texts, numbers and JSON that the asset said about it in its metadata; `restored_version` of a restored one."""
     created_at: datetime
 
     @property
@@ -259,6 +261,45 @@ def current_versions(
     with connection.cursor(row_factory=class_row(Version)) as cursor:
         keys = None if partition_keys is None else list(partition_keys)
         cursor.execute(query.format(condition), {"asset": asset_key, "keys": keys})
+        return cursor.fetchall()
+
+
+def last_version_before(connection: Connection[Any], asset_key: str, partition_key: str) -> Version | None:
+    """The current version of the last partition before one, keys compared as plain text; None where there is none."""
+    with connection.cursor(row_factory=class_row(Version)) as cursor:
+        cursor.execute(
+            "SELECT * FROM dagster_io.versions WHERE asset_key = %s AND status = 'current'"
+            ' AND partition_key COLLATE "C" < %s ORDER BY partition_key COLLATE "C" DESC LIMIT 1',
+            [asset_key, partition_key],
+        )
+        return cursor.fetchone()
+
+
+def upstream_versions(connection: Connection[Any], version_id: int) -> list[Version]:
+    """The versions that a version was made from, as the ledger has them today, by asset and partition."""
+    with connection.cursor(row_factory=class_row(Version)) as cursor:
+        cursor.execute(
+            "SELECT u.* FROM dagster_io.seen s JOIN dagster_io.versions u ON u.version_id = s.upstream_version_id"
+            " WHERE s.version_id = %s ORDER BY u.asset_key, u.partition_key, u.version",
+            [version_id],
+        )
+        return cursor.fetchall()
+
+
+def first_versions(
+    connection: Connection[Any], asset_key: str, partition_keys: Iterable[str] | None = None
+) -> list[Version]:
+    """The version that each partition was first stored as, current or archived, but for those that were pruned.
+
+    Of the given partitions or of all, in the partitions' order.
+    """
+    keys = None if partition_keys is None else list(partition_keys)
+    with connection.cursor(row_factory=class_row(Version)) as cursor:
+        cursor.execute(
+            "SELECT * FROM dagster_io.versions WHERE asset_key = %s AND version = %s AND status <> 'pruned'"
+            " AND (%s::text[] IS NULL OR partition_key = ANY(%s)) ORDER BY partition_key",
+            [asset_key, FIRST_VERSION, keys, keys],
+        )
         return cursor.fetchall()
 
 

@@ -1,4 +1,4 @@
-"""Loading: from partition keys to rows, read from the tables of their current versions.
+"""Loading: from partition keys to rows, read from the tables of their current versions, or of their first.
 
 The parent table is never named: a long read of one day must not hold up another day's swap. What is read is locked
 against replacement for as long as it is read.
@@ -7,6 +7,7 @@ against replacement for as long as it is read.
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TypeAlias
 
 import pyarrow as pa
@@ -15,7 +16,8 @@ from psycopg import sql
 from fraud_assets.postgres.connection import PostgresResource
 from fraud_assets.postgres.errors import PartitionMissing, PostgresStorageError
 from fraud_assets.postgres.names import ORDINAL_COLUMN, PARTITION_COLUMN, shortened
-from fraud_assets.postgres.storage.ledger import Layout, Version, current_versions
+from fraud_assets.postgres.storage.ledger import Layout, Status, Version, current_versions, first_versions
+from fraud_assets.postgres.storage.superseded import source
 from fraud_assets.postgres.storage.tables import StoredColumn, TableSpec, registered_spec, select_list, stored_columns
 from fraud_assets.postgres.transfer.sessions import ReadSession, RelationVanished, closing_reader, open_session
 from fraud_assets.postgres.values.remembering import as_remembered, remembered
@@ -27,9 +29,17 @@ Plain: TypeAlias = "str | int | float | bool | None"
 WhereParam: TypeAlias = "Plain | list[Plain]"
 
 
+class Which(StrEnum):
+    """Which version of a partition is read."""
+
+    CURRENT = "current"
+    FIRST = "first"
+    """What it was first stored as, whatever has superseded it since."""
+
+
 @dataclass(frozen=True)
 class Selection:
-    """What an input asks for: some columns or all, and a condition with the values of its placeholders.
+    """What an input asks for: some columns or all, a condition with the values of its placeholders, which version.
 
     `where` names columns as the database has them; `%s` in it is a value of `where_params`, and `%%` a percent sign
     where there are any.
@@ -38,6 +48,7 @@ class Selection:
     columns: tuple[str, ...] | None = None
     where: str | None = None
     where_params: tuple[WhereParam, ...] = ()
+    which: Which = Which.CURRENT
 
 
 @dataclass(frozen=True)
@@ -61,23 +72,26 @@ def load(
 
     They come in batches, or `at_once`, in as few as can be, where all of them are wanted in memory anyway.
 
-    Raises `PartitionMissing` naming the first of `required` that does not exist, and `PostgresStorageError` for
-    columns that do not exist and conditions that the server refuses.
+    Raises `PartitionMissing` naming the first of `required` that does not exist (a first version that was pruned does
+    not either), and `PostgresStorageError` for that do not exist and conditions that the server
+    refuses.
     """
     vanished: tuple[Version, ...] = ()
     for _ in range(LOOKUPS):
         with postgres.connect() as connection:
             spec = registered_spec(connection, asset_key)
-            found = {v.partition_key: v for v in current_versions(connection, asset_key, partition_keys)}
-            _check_required(asset_key, required, found.keys())
+            look_up = first_versions if selection.which is Which.FIRST else current_versions
+            found = {v.partition_key: v for v in look_up(connection, asset_key, partition_keys)}
+            _check_required(asset_key, required, found.keys(), selection.which)
             if spec is None:
                 return Loaded(_nothing(selection.columns or (), []), ())
-            columns = _chosen(spec, stored_columns(connection, spec.relation), selection)
+            existing = stored_columns(connection, spec.relation)
+            columns = _chosen(spec, existing, selection)
         chosen = tuple(found[key] for key in (found if partition_keys is None else partition_keys) if key in found)
         if not chosen:
             return Loaded(_nothing(selection.columns or [c.name for c in columns], columns), ())
         try:
-            return Loaded(_open(postgres, spec, columns, chosen, selection, at_once), chosen)
+            return Loaded(_open(postgres, spec, existing, columns, chosen, selection, at_once), chosen)
         except RelationVanished as error:
             # A swap changes the ledger and the table's name together; the same versions twice were dropped otherwise.
             if chosen == vanished:
@@ -88,13 +102,14 @@ def load(
     raise PostgresStorageError(f"{asset_key} was replaced {LOOKUPS} times while it was being looked up; try again.")
 
 
-def _check_required(asset_key: str, required: frozenset[str], found: Collection[str]) -> None:
+def _check_required(asset_key: str, required: frozenset[str], found: Collection[str], which: Which) -> None:
     missing = sorted(key for key in required if key not in found)
     if missing:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        which = f"The partition {missing[0]!r}{others} of {asset_key}" if missing[0] else asset_key
+        what = f"The partition {missing[0]!r}{others} of {asset_key}" if missing[0] else asset_key
+        gone = ", or what it was first stored as has been pruned" if which is Which.FIRST else ""
         raise PartitionMissing(
-            f"{which} has never been stored; materialize it first, or set missing='empty' in the input's metadata."
+            f"{what} has never been stored{gone}; materialize it first, or set missing='empty' in the input's metadata."
         )
 
 
@@ -120,6 +135,7 @@ def _nothing(names: Sequence[str], columns: Sequence[StoredColumn]) -> pa.Record
 def _open(
     postgres: PostgresResource,
     spec: TableSpec,
+    existing: list[StoredColumn],
     columns: list[StoredColumn],
     chosen: tuple[Version, ...],
     selection: Selection,
@@ -129,10 +145,15 @@ def _open(
     try:
         if spec.layout is Layout.PARTITIONS:
             session.lock(version.relation for version in chosen)
-            query = _partitions_query(columns, chosen, selection)
+            query = _partitions_query(spec, existing, columns, chosen, selection)
         else:
             _freeze_rows(session, chosen)
-            query = _rows_query(spec, columns, chosen, selection)
+            is_one_table = all(version.status == Status.CURRENT for version in chosen)
+            query = (
+                _rows_query(spec, columns, chosen, selection)
+                if is_one_table
+                else _superseded_rows_query(spec, existing, columns, chosen, selection)
+            )
         raw = session.read(query, sum(version.row_count for version in chosen) if at_once else None)
         handed_in = [version.schema for version in chosen if version.schema is not None]
         schema = remembered(raw.schema, {column.name: column.type for column in columns}, handed_in)
@@ -153,16 +174,46 @@ def _freeze_rows(session: ReadSession, chosen: tuple[Version, ...]) -> None:
     Raises `RelationVanished` where one of them has been replaced by now.
     """
     session.freeze_view()
-    ids = sql.SQL(", ").join(sql.Literal(version.version_id) for version in chosen)
-    query = sql.SQL("SELECT version_id FROM dagster_io.versions WHERE status = 'current' AND version_id IN ({})")
-    if len(session.first_column(query.format(ids))) != len(chosen):
+    known = sql.SQL(", ").join(
+        sql.SQL("({}, {})").format(sql.Literal(version.version_id), sql.Literal(str(version.status)))
+        for version in chosen
+    )
+    query = sql.SQL("SELECT version_id FROM dagster_io.versions WHERE (version_id, status) IN ({})")
+    if len(session.first_column(query.format(known))) != len(chosen):
         raise RelationVanished
 
 
-def _partitions_query(columns: list[StoredColumn], chosen: tuple[Version, ...], selection: Selection) -> sql.Composed:
+def _partitions_query(
+    spec: TableSpec,
+    existing: list[StoredColumn],
+    columns: list[StoredColumn],
+    chosen: tuple[Version, ...],
+    selection: Selection,
+) -> sql.Composed:
     condition = _condition(selection, sql.SQL(" WHERE ({}\n)"))
     parts = (
-        sql.SQL("SELECT {} FROM ONLY {}{}").format(select_list(columns), version.relation.identifier, condition)
+        sql.SQL("SELECT {} FROM {}{}").format(select_list(columns), source(spec, existing, version), condition)
+        for version in chosen
+    )
+    return sql.SQL(" UNION ALL ").join(parts)
+
+
+def _superseded_rows_query(
+    spec: TableSpec,
+    existing: list[StoredColumn],
+    columns: list[StoredColumn],
+    chosen: tuple[Version, ...],
+    selection: Selection,
+) -> sql.Composed:
+    parts = (
+        sql.SQL("(SELECT {} FROM {} WHERE {} = {}{} ORDER BY {})").format(
+            select_list(columns),
+            source(spec, existing, version),
+            sql.Identifier(PARTITION_COLUMN),
+            sql.Literal(version.partition_key),
+            _condition(selection, sql.SQL(" AND ({}\n)")),
+            sql.Identifier(ORDINAL_COLUMN),
+        )
         for version in chosen
     )
     return sql.SQL(" UNION ALL ").join(parts)

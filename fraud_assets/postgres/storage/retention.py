@@ -1,7 +1,7 @@
 """Dropping old versions: the rows of archived versions beyond those that are kept. Their records stay.
 
 It happens after a replacement, never within it: an archived version that somebody is still reading is left for the
-next time, and holds nobody up.
+next time, and holds nobody up. The first version of an asset that says `keep_first` is never dropped.
 """
 
 from typing import Any
@@ -10,15 +10,18 @@ import psycopg
 from psycopg import Connection, sql
 
 from fraud_assets.postgres.locks import lock_name
-from fraud_assets.postgres.storage.ledger import Status, Version, set_status, versions
+from fraud_assets.postgres.storage.ledger import FIRST_VERSION, Status, Version, set_status, versions
+from fraud_assets.postgres.storage.tables import registered_spec
 
 
 def prune_archived(connection: Connection[Any], asset_key: str, partition_key: str, keep: int) -> int:
-    """Drop the rows of all but the newest `keep` archived versions. Returns how many were dropped."""
+    """Drop the rows of all but the newest `keep` archived versions, and the first. Returns how many were dropped."""
     with connection.transaction():
         lock_name(connection, "prune", asset_key, partition_key)
+        spec = registered_spec(connection, asset_key)
+        kept_for_good = FIRST_VERSION if spec is not None and spec.keep_first else None
         archived = [v for v in versions(connection, asset_key, partition_key) if v.status == Status.ARCHIVED]
-        return sum(_prune(connection, version) for version in archived[keep:])
+        return sum(_prune(connection, version) for version in archived[keep:] if version.version != kept_for_good)
 
 
 def _prune(connection: Connection[Any], version: Version) -> bool:

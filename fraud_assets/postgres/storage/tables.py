@@ -32,13 +32,16 @@ class TableSpec:
     column_comments: Mapping[str, str] = field(default_factory=dict)
     volatile: frozenset[str] = frozenset()
     max_rewrite_rows: int = 50_000_000
+    keep_first: bool = False
+    """Whether the first version of a partition is kept for good, however many have superseded it."""
 
-    def options(self) -> dict[str, list[Any]]:
-        """What must be known to write a partition when the asset itself is not at hand."""
+    def options(self) -> dict[str, Any]:
+        """What must be known to write or to prune a partition when the asset itself is not at hand."""
         return {
             "primary_key": list(self.primary_key),
             "indexes": [list(names) for names in self.indexes],
             "volatile": sorted(self.volatile),
+            "keep_first": self.keep_first,
         }
 
 
@@ -56,6 +59,7 @@ def registered_spec(connection: Connection[Any], asset_key: str) -> TableSpec | 
         primary_key=tuple(row[3]["primary_key"]),
         indexes=tuple(tuple(names) for names in row[3]["indexes"]),
         volatile=frozenset(row[3]["volatile"]),
+        keep_first=row[3].get("keep_first", False),
     )
 
 

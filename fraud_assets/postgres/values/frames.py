@@ -125,7 +125,8 @@ def _check_column(name: str, column: pd.DataFrame) -> None:
 def _pandas_batches(frame: pd.DataFrame, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     for start in range(0, len(frame), BATCH_ROWS):
         chunk = frame.iloc[start : start + BATCH_ROWS]
-        yield pa.RecordBatch.from_pandas(chunk, schema=schema, preserve_index=False)
+        # Text of a concatenated frame is in several pieces, of which a batch takes one at a time.
+        yield from pa.Table.from_pandas(chunk, schema=schema, preserve_index=False).combine_chunks().to_batches()
 
 
 def _bounded(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

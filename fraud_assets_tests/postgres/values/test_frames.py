@@ -44,3 +44,10 @@ def test_a_streams_columns_go_by_their_names(store: Store) -> None:
 def test_a_column_is_no_table(store: Store, column: object) -> None:
     with pytest.raises(UnstorableColumn, match="A table takes a pandas DataFrame"):
         store.write("t", "k", as_frame(column))
+
+
+def test_a_concatenated_frame_is_stored_as_one(store: Store) -> None:
+    """Its text comes in as many pieces as frames were put together."""
+    more: pd.DataFrame = SALES.assign(shop=pd.Series(["c", None]))
+    store.write("t", "k", pd.concat([SALES, more], ignore_index=True))
+    assert store.table("t").column("shop").to_pylist() == ["a", "b", "c", None]
