@@ -1,6 +1,6 @@
 """Exact sums and counts over moving time windows of many groups at once.
 
-What lives here: integer arithmetic on sorted arrays. What does not: which windows a feature has (features.py).
+What lives here: integer arithmetic on sorted arrays. What does not: which windows a feature has (spec.py).
 Everything is a difference of two prefix totals of integers, so a result does not depend on where the history starts.
 """
 
@@ -10,6 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Int64Array = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+DAY = np.int64(86_400_000_000)
+"""24 hours in microseconds."""
 
 _NO_AMOUNTS: Int64Array = np.zeros(0, dtype=np.int64)
 
@@ -47,6 +51,17 @@ class GroupedEvents:
         position = np.searchsorted(self._keys, groups * self._stride + ranks)
         total = self._totals[position] if len(self._totals) > 1 else np.zeros(len(position), dtype=np.int64)
         return Prefix(position.astype(np.int64), total)
+
+    def last_before(self, groups: Int64Array, times: Int64Array) -> Int64Array:
+        """The time of the last event of each row's group before the row's time (not at it); -1 where there is none."""
+        last = np.full(len(groups), np.int64(-1))
+        position = self.until(groups, times - 1).count - 1
+        exists = np.flatnonzero(position >= 0)
+        keys = self._keys[position[exists]]
+        same = keys // self._stride == groups[exists]
+        # Ranks of keys begin at 0, so a key's remainder is the place of its time among the distinct ones.
+        last[exists[same]] = self._distinct_times[keys[same] % self._stride]
+        return last
 
 
 def active_at(

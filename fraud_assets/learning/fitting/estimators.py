@@ -12,28 +12,39 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import Pipeline
 
 # Fewer genuine rows than this say too little about what is usual, however few the frauds are.
 LEAST_GENUINE = 5_000
+BALANCED = "balanced"
 
 
-class UnderSampledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
-    """Fits on a sample of the rows, and takes the sampling out of the probabilities again.
+class SamplingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
+    """Fits on samples of the rows, with a weight for frauds, and takes both out of the probabilities again.
 
-    `genuine_per_fraud` limits genuine rows to that multiple of the frauds (but not below 5,000); `max_rows` limits all
-    rows, frauds then to half of them. With genuine rows kept at rate b relative to frauds, p' = bp / (bp + 1 - p)
-    (Dal Pozzolo et al. 2015, "Calibrating probability with undersampling for unbalanced classification", eq. 4).
+    `genuine_per_fraud` limits genuine rows to that multiple of the frauds (but not below 5,000). `fraud_weight` is
+    what a fraud counts beside a genuine row; "balanced" makes both classes count the same. `bags` samples are drawn,
+    and the probabilities of the classifiers fitted on them averaged. `max_rows` limits the rows of all samples
+    together, frauds then to half of them.
+
+    With genuine rows kept at rate b relative to frauds, p' = bp / (bp + 1 - p) (Dal Pozzolo et al. 2015, "Calibrating
+    probability with undersampling for unbalanced classification", eq. 4); a weight of w is the same as b = 1/w (Elkan
+    2001, "The foundations of cost-sensitive learning", theorem 2).
     """
 
     def __init__(
         self,
         classifier: Any,
         genuine_per_fraud: float | None = None,
+        fraud_weight: float | str | None = None,
+        bags: int = 1,
         max_rows: int | None = None,
         random_state: int = 0,
     ) -> None:
         self.classifier = classifier
         self.genuine_per_fraud = genuine_per_fraud
+        self.fraud_weight = fraud_weight
+        self.bags = bags
         self.max_rows = max_rows
         self.random_state = random_state
 
@@ -41,39 +52,75 @@ class UnderSampledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         """`X` (n, features) floats, `y` (n,) of 0 and 1, both classes present."""
         frauds, genuine = np.flatnonzero(y == 1), np.flatnonzero(y == 0)
         kept_frauds, kept_genuine = self._sizes(len(frauds), len(genuine))
+        weight = self._weight(kept_frauds, kept_genuine)
         rng = np.random.default_rng(self.random_state)
-        kept = np.concatenate(
-            [
-                rng.choice(frauds, kept_frauds, replace=False, shuffle=False),
-                rng.choice(genuine, kept_genuine, replace=False, shuffle=False),
-            ]
-        )
-        kept.sort()
-        sampled = (X, y) if len(kept) == len(y) else (X[kept], y[kept])
-        self.classifier_ = clone(self.classifier).fit(*sampled)
-        self.genuine_rate_ = (kept_genuine / len(genuine)) / (kept_frauds / len(frauds))
+        # Samples of all rows would all be the same one.
+        takes_all = (kept_frauds, kept_genuine) == (len(frauds), len(genuine))
+        self.classifiers_ = []
+        for _ in range(1 if takes_all else self.bags):
+            kept = _sample(rng, frauds, kept_frauds, genuine, kept_genuine)
+            sampled = (X, y) if takes_all else (X[kept], y[kept])
+            self.classifiers_.append(_fit_weighted(clone(self.classifier), *sampled, weight))
+        self.genuine_rate_ = (kept_genuine / len(genuine)) / (kept_frauds / len(frauds)) / weight
         self.classes_ = np.array([0, 1])
         return self
 
     def _sizes(self, frauds: int, genuine: int) -> tuple[int, int]:
+        """The frauds and genuine rows of each sample."""
         wanted = genuine
         if self.genuine_per_fraud is not None:
             wanted = min(genuine, max(LEAST_GENUINE, round(self.genuine_per_fraud * frauds)))
-        if self.max_rows is None or frauds + wanted <= self.max_rows:
+        if self.max_rows is None:
             return frauds, wanted
-        kept_frauds = max(1, min(frauds, self.max_rows // 2))
-        return kept_frauds, max(1, min(wanted, self.max_rows - kept_frauds))
+        most = max(2, self.max_rows // self.bags)
+        if frauds + wanted <= most:
+            return frauds, wanted
+        kept_frauds = max(1, min(frauds, most // 2))
+        return kept_frauds, max(1, min(wanted, most - kept_frauds))
+
+    def _weight(self, frauds: int, genuine: int) -> float:
+        if self.fraud_weight is None:
+            return 1.0
+        return genuine / frauds if self.fraud_weight == BALANCED else float(self.fraud_weight)
 
     def predict_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """(n, 2): the probabilities of genuine and of fraud at the rate of all rows, not of the sampled ones."""
-        # A forest's mean of many ones can be one bit above one.
-        sampled = self.classifier_.predict_proba(X)[:, 1].astype(np.float64).clip(0, 1)
-        weighted = self.genuine_rate_ * sampled
-        fraud = weighted / (weighted + (1 - sampled))
+        """(n, 2): the probabilities of genuine and of fraud at the rate and weight of all rows, not of the samples."""
+        fraud = np.mean([self._corrected(classifier, X) for classifier in self.classifiers_], axis=0)
         return np.column_stack([1 - fraud, fraud])
+
+    def _corrected(self, classifier: Any, X: NDArray[Any]) -> NDArray[np.float64]:
+        # A forest's mean of many ones can be one bit above one.
+        sampled = classifier.predict_proba(X)[:, 1].astype(np.float64).clip(0, 1)
+        weighted = self.genuine_rate_ * sampled
+        corrected: NDArray[np.float64] = weighted / (weighted + (1 - sampled))
+        return corrected
 
     def predict(self, X: NDArray[Any]) -> NDArray[np.int64]:
         return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
+
+
+def _sample(
+    rng: np.random.Generator,
+    frauds: NDArray[np.int64],
+    kept_frauds: int,
+    genuine: NDArray[np.int64],
+    kept_genuine: int,
+) -> NDArray[np.int64]:
+    """Positions drawn without replacement from each class, ascending."""
+    drawn = [
+        rng.choice(frauds, kept_frauds, replace=False, shuffle=False),
+        rng.choice(genuine, kept_genuine, replace=False, shuffle=False),
+    ]
+    return np.sort(np.concatenate(drawn))
+
+
+def _fit_weighted(classifier: Any, X: NDArray[Any], y: NDArray[Any], fraud_weight: float) -> Any:
+    if fraud_weight == 1:
+        return classifier.fit(X, y)
+    weights = np.where(y == 1, fraud_weight, 1.0)
+    if isinstance(classifier, Pipeline):
+        return classifier.fit(X, y, **{f"{classifier.steps[-1][0]}__sample_weight": weights})
+    return classifier.fit(X, y, sample_weight=weights)
 
 
 class PlattScaledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
@@ -124,9 +171,9 @@ class EmptyColumnFiller(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 class CappedNeighborsClassifier(KNeighborsClassifier):  # type: ignore[misc]
     """k nearest neighbours weighted by distance, or all rows when there are fewer than k."""
 
-    def __init__(self, n_neighbors: int = 30) -> None:
+    def __init__(self, n_neighbors: int = 30, p: float = 2) -> None:
         # Brute force: in 17 dimensions trees visit nearly every row, one at a time.
-        super().__init__(n_neighbors=n_neighbors, weights="distance", algorithm="brute")
+        super().__init__(n_neighbors=n_neighbors, p=p, weights="distance", algorithm="brute")
 
     def kneighbors(self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True) -> Any:
         wanted = self.n_neighbors if n_neighbors is None else n_neighbors

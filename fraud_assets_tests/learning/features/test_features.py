@@ -72,11 +72,62 @@ def by_hand(row: Any, transactions: pd.DataFrame, labels: pd.DataFrame) -> dict[
         frauds = sum(is_known_fraud(identifier, labels, now) for identifier in before["transaction_id"])
         expected[f"terminal_transactions_{days}d"] = float(count)
         expected[f"terminal_fraud_share_{days}d"] = frauds / count if count else 0.0
+    return expected | habits_by_hand(row, transactions) | frauds_by_hand(row, transactions, labels)
+
+
+def spent_before(customer: int, now: pd.Timestamp, days: int, transactions: pd.DataFrame) -> pd.DataFrame:
+    times = transactions["transaction_time"]
+    own = (transactions["amount"] >= 0) & (transactions["customer_id"] == customer)
+    return transactions[own & (times > now - days * DAY) & (times < now)]
+
+
+def ratio(amount: float, habit: float) -> float:
+    return amount / habit if habit > 0 else np.nan
+
+
+def habits_by_hand(row: Any, transactions: pd.DataFrame) -> dict[str, float]:
+    now, customer = row.transaction_time, row.customer_id
+    month = spent_before(customer, now, 30, transactions)
+    typical = np.expm1(np.log1p(month["amount"]).mean())
+    expected = {
+        "amount_over_customer_mean_7d": ratio(
+            row.amount, spent_before(customer, now, 7, transactions)["amount"].mean()
+        ),
+        "amount_over_customer_mean_30d": ratio(row.amount, month["amount"].mean()),
+        "amount_over_customer_typical_30d": ratio(row.amount, typical),
+        "customer_seconds_since_last": (now - month["transaction_time"].max()).total_seconds(),
+        "is_new_terminal": float(row.terminal_id not in set(month["terminal_id"])),
+    }
+    for days in (1, 3, 7, 14):
+        earlier = spent_before(customer, now, days, transactions)
+        expected[f"customer_large_amounts_{days}d"] = sum(
+            ratio(amount, spent_before(customer, at_that_time, 30, transactions)["amount"].mean()) >= 3
+            for at_that_time, amount in zip(earlier["transaction_time"], earlier["amount"], strict=True)
+        )
     return expected
 
 
-@given(transactions_drawn, labels_drawn)
-@settings(max_examples=60, deadline=None)
+def frauds_by_hand(row: Any, transactions: pd.DataFrame, labels: pd.DataFrame) -> dict[str, float]:
+    now, then = row.transaction_time, row.transaction_time - SPEC.label_delay
+    expected: dict[str, float] = {}
+    for whose in ("customer", "terminal"):
+        own = transactions[transactions[f"{whose}_id"] == getattr(row, f"{whose}_id")]
+        own = own[(own["amount"] >= 0) & (own["transaction_time"] < then)]
+        known = [identifier for identifier in own["transaction_id"] if is_known_fraud(identifier, labels, now)]
+        frauds = own[own["transaction_id"].isin(known)]
+        for days in (1, 7, 14, 30):
+            expected[f"{whose}_frauds_{days}d"] = int((frauds["transaction_time"] > then - days * DAY).sum())
+    recent = frauds.loc[frauds["transaction_time"] > then - 30 * DAY, "transaction_time"]
+    expected["terminal_days_since_first_fraud"] = (now - recent.min()) / DAY if len(recent) else np.nan
+    expected["terminal_days_since_last_fraud"] = (now - recent.max()) / DAY if len(recent) else np.nan
+    there = transactions[(transactions["terminal_id"] == row.terminal_id) & (transactions["amount"] >= 0)]
+    since = (there["transaction_time"] > recent.max()) & (there["transaction_time"] <= then)
+    expected["terminal_transactions_since_last_fraud"] = int(since.sum()) if len(recent) else np.nan
+    return expected
+
+
+@given(st.lists(transaction, min_size=1, max_size=15), labels_drawn)
+@settings(max_examples=25, deadline=None)
 def test_windows_are_those_computed_by_hand(rows: list[Any], drawn: list[Any]) -> None:
     transactions, labels = frames(rows, drawn)
     features = computed(transactions.sample(frac=1, random_state=1), labels)
@@ -84,7 +135,9 @@ def test_windows_are_those_computed_by_hand(rows: list[Any], drawn: list[Any]) -
     assert len(features) == len(transactions)
     for row in features.itertuples():
         for name, value in by_hand(row, transactions, labels).items():
-            assert getattr(row, name) == pytest.approx(value, rel=1e-12, nan_ok=True), name
+            # Logarithms are summed in millionths; all else is exact to the last bits.
+            precision = 1e-5 if "typical" in name else 1e-12
+            assert getattr(row, name) == pytest.approx(value, rel=precision, nan_ok=True), name
 
 
 @given(transactions_drawn, labels_drawn, st.integers(0, 39), st.integers(1, 3))
@@ -216,8 +269,10 @@ def test_two_features_of_one_name_are_refused() -> None:
 
 
 def test_history_is_what_the_windows_need() -> None:
-    assert SPEC.history == timedelta(days=32)
-    assert FeatureSpec(has_customer=True, has_terminal=False).history == timedelta(days=30)
+    assert SPEC.history == timedelta(days=44)
+    late = timedelta(days=30)
+    assert FeatureSpec(has_customer=False, has_terminal=True, label_delay=late).history == timedelta(days=60)
+    assert FeatureSpec(has_customer=True, has_terminal=False, label_delay=late).history == timedelta(days=60)
     assert FeatureSpec(has_customer=False, has_terminal=False).history == timedelta(0)
 
 

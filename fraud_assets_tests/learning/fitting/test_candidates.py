@@ -9,31 +9,35 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import f1_score, roc_auc_score
+from scipy.special import expit
+from sklearn.metrics import roc_auc_score
 
 from fraud_assets.learning import (
+    ENSEMBLE,
     FAMILIES,
     Candidate,
     LearningError,
     Recipe,
     SearchBudget,
+    SearchResult,
     fit_candidates,
     fit_recipe,
     score,
     score_candidates,
 )
+from fraud_assets.learning.fitting.calibration import FloatArray, log_odds
 from fraud_assets.learning.fitting.families import Family
-from fraud_assets.learning.fitting.search import best_threshold
 from fraud_assets_tests.learning.frames import NUMERIC_SPEC, at, labelled_rows
 
-BUDGET = SearchBudget(configurations=2, max_search_rows=1_000, max_slow_rows=600)
+BUDGET = SearchBudget(configurations=1, max_search_rows=1_000, max_slow_rows=600)
 QUICK = ("logistic_regression", "gradient_boosting")
+ALL = (*FAMILIES, ENSEMBLE)
 
 
 def parts() -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -54,16 +58,31 @@ def timeless(candidates: Mapping[str, Candidate]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def candidates() -> dict[str, Candidate]:
-    return fit_candidates(parts()[0], tuple(FAMILIES), NUMERIC_SPEC, BUDGET)
+    return fit_candidates(parts()[0], ALL, NUMERIC_SPEC, BUDGET)
 
 
-def digests(jobs: str) -> None:
-    """What a fresh process fits: printed for the test below."""
-    fitted = fit_candidates(parts()[0], tuple(FAMILIES), NUMERIC_SPEC, dataclasses.replace(BUDGET, jobs=int(jobs)))
-    print(json.dumps(timeless(fitted)))
+def digests_of(backend: str) -> list[str]:
+    """What two workers fit, and score; even the smallest array is shared as a memory map."""
+    with joblib.parallel_config(backend, max_nbytes=100):
+        fitted = fit_candidates(parts()[0], ALL, NUMERIC_SPEC, dataclasses.replace(BUDGET, jobs=2))
+        return [*timeless(fitted), digest(many_scores(fitted, jobs=2))]
 
 
-def test_the_five_families_are_fitted_and_tell_fraud_from_genuine(candidates: dict[str, Candidate]) -> None:
+def many_scores(candidates: Mapping[str, Candidate], jobs: int) -> FloatArray:
+    """So many that they are scored in several pieces."""
+    model = candidates["k_nearest_neighbors"].model
+    assert model is not None
+    return score(model, pd.concat([parts()[1]] * 50, ignore_index=True), jobs=jobs)
+
+
+def print_digests() -> None:
+    """For a fresh process in the test below."""
+    print(json.dumps([digests_of("loky"), digests_of("threading")]))
+
+
+def test_the_five_families_and_their_ensemble_are_fitted_and_tell_fraud_from_genuine(
+    candidates: dict[str, Candidate],
+) -> None:
     _, later = parts()
     assert list(candidates) == [
         "logistic_regression",
@@ -71,11 +90,13 @@ def test_the_five_families_are_fitted_and_tell_fraud_from_genuine(candidates: di
         "k_nearest_neighbors",
         "random_forest",
         "gradient_boosting",
+        "ensemble",
     ]
     for name, scores in score_candidates(candidates, later).items():
         candidate = candidates[name]
         assert candidate.failure is None
-        assert len(candidate.search) == 2
+        assert len(candidate.search) == (15 if name == ENSEMBLE else 1)
+        assert not candidate.calibrator.is_identity
         assert 0 < candidate.threshold < 1
         assert roc_auc_score(later["label"], scores) > 0.85, name
         assert abs(scores.mean() - later["label"].mean()) < 0.03, name
@@ -92,28 +113,71 @@ def test_a_candidate_says_what_it_was_trained_on(candidates: dict[str, Candidate
     assert candidate.fit_seconds > 0
 
 
-def test_the_same_rows_give_the_same_bytes_in_any_process_and_on_any_number_of_cores(
-    candidates: dict[str, Candidate],
+def test_processes_and_threads_give_the_same_bytes_as_one_core(
+    candidates: dict[str, Candidate], tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-c", f"from {__name__} import digests; digests('2')"]
-    here = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", f"from {__name__} import print_digests; print_digests()"]
+    here = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "JOBLIB_TEMP_FOLDER": str(tmp_path)}
     out = subprocess.run(command, capture_output=True, text=True, check=True, env=here)
-    assert json.loads(out.stdout) == timeless(candidates)
+    one_core = [*timeless(candidates), digest(many_scores(candidates, jobs=1))]
+    assert json.loads(out.stdout) == [one_core, one_core]
+    assert list(tmp_path.iterdir()) == [], "memory maps are gone with the process"
 
 
 def test_a_refit_has_the_bytes_of_the_first_fit(candidates: dict[str, Candidate]) -> None:
     shuffled = parts()[0].sample(frac=1, random_state=4)
-    for candidate in candidates.values():
-        assert digest(fit_recipe(candidate.recipe, shuffled, BUDGET)) == digest(candidate.model), (
-            candidate.recipe.family
+    for name, candidate in candidates.items():
+        assert digest(fit_recipe(candidate.recipe, shuffled, BUDGET, candidate.calibrator)) == digest(
+            candidate.model
+        ), name
+
+
+def test_scores_are_what_the_calibrator_makes_of_the_models(candidates: dict[str, Candidate]) -> None:
+    _, later = parts()
+    for name, candidate in candidates.items():
+        plain = fit_recipe(candidate.recipe, parts()[0], BUDGET)
+        assert candidate.model is not None
+        assert score(candidate.model, later).tobytes() == candidate.calibrator(score(plain, later)).tobytes(), name
+        assert candidate.model.predict_proba(later)[:, 1].tobytes() == score(candidate.model, later).tobytes()
+
+
+def test_the_ensemble_is_the_average_of_the_candidates_themselves(candidates: dict[str, Candidate]) -> None:
+    _, later = parts()
+    recipe = candidates[ENSEMBLE].recipe
+    assert recipe.members == tuple(candidates[member.family].recipe for member in recipe.members)
+    odds = np.zeros(len(later))
+    for member in recipe.members:
+        odds += float(recipe.parameters[member.family] or 0) * log_odds(
+            score(fit_recipe(member, parts()[0], BUDGET), later)
         )
-
-
-def test_scores_do_not_depend_on_the_number_of_jobs(candidates: dict[str, Candidate]) -> None:
-    many = pd.concat([parts()[1]] * 50, ignore_index=True)
-    model = candidates["k_nearest_neighbors"].model
+    model = candidates[ENSEMBLE].model
     assert model is not None
-    assert score(model, many).tobytes() == score(model, many, jobs=2).tobytes()
+    assert score(model, later) == pytest.approx(candidates[ENSEMBLE].calibrator(expit(odds)))
+
+
+def test_a_subset_gives_what_all_together_give(candidates: dict[str, Candidate]) -> None:
+    names = (ENSEMBLE, "k_nearest_neighbors")
+    alone = fit_candidates(parts()[0], names, NUMERIC_SPEC, BUDGET)
+    assert list(alone) == list(names)
+    assert timeless(alone) == timeless({name: candidates[name] for name in names})
+
+
+def test_what_a_search_has_found_is_used_again_without_one(candidates: dict[str, Candidate]) -> None:
+    heard: list[str] = []
+    found = {name: SearchResult.from_text(candidate.result.as_text()) for name, candidate in candidates.items()}
+    again = fit_candidates(parts()[0], ALL, NUMERIC_SPEC, BUDGET, heard.append, found=found, searched_on="2024-05-06")
+    assert [message.split()[0] for message in heard] == ["fitting"]
+    for name, candidate in again.items():
+        assert candidate.search == []
+        assert candidate.fits == (name != ENSEMBLE)
+        assert candidate.searched_on == candidates[name].searched_on
+        assert digest(candidate.model) == digest(candidates[name].model), name
+        assert candidate.threshold == candidates[name].threshold
+        assert candidate.result == candidates[name].result
+
+
+def test_the_fits_of_a_day_are_within_the_budget(candidates: dict[str, Candidate]) -> None:
+    assert sum(candidate.fits for candidate in candidates.values()) == 5 * (3 + 1) <= BUDGET.max_fits
 
 
 def test_training_and_validation_never_share_a_row(candidates: dict[str, Candidate]) -> None:
@@ -122,21 +186,6 @@ def test_training_and_validation_never_share_a_row(candidates: dict[str, Candida
     score_candidates(candidates, later)
     with pytest.raises(LearningError, match="was fitted on transactions until"):
         score_candidates(candidates, pd.concat([earlier.tail(1), later]))
-
-
-def test_the_scored_part_of_a_search_does_not_reach_the_fits_of_that_search() -> None:
-    earlier, _ = parts()
-    ordered = earlier.sort_values("transaction_time", ignore_index=True)
-    last_quarter = ordered.index >= int(len(ordered) * 0.75)
-    poisoned = ordered.assign(
-        strength=ordered["strength"].where(~last_quarter, -1e6), channel=ordered["channel"].where(~last_quarter, "new")
-    )
-    honest = fit_candidates(ordered, QUICK, NUMERIC_SPEC, BUDGET)
-    fooled = fit_candidates(poisoned, QUICK, NUMERIC_SPEC, BUDGET)
-    for family in QUICK:
-        # A scaler or encoder that saw the scored quarter would cope with it; one that did not finds nothing there.
-        assert honest[family].search[0]["average_precision"] > 0.5
-        assert fooled[family].search[0]["average_precision"] < 0.3
 
 
 def test_unknown_missing_and_infinite_values_are_scored(candidates: dict[str, Candidate]) -> None:
@@ -148,67 +197,46 @@ def test_unknown_missing_and_infinite_values_are_scored(candidates: dict[str, Ca
         assert np.isfinite(scores).all()
 
 
-def test_constant_and_empty_columns_do_no_harm() -> None:
-    earlier, later = parts()
-    fitted = fit_candidates(
-        earlier.assign(noise=np.nan, strength=1.0, channel=None), tuple(FAMILIES), NUMERIC_SPEC, BUDGET
-    )
-    assert {candidate.failure for candidate in fitted.values()} == {None}
-    for scores in score_candidates(fitted, later).values():
-        assert np.isfinite(scores).all()
-
-
 def test_a_missing_feature_is_named(candidates: dict[str, Candidate]) -> None:
     with pytest.raises(LearningError, match="lack the feature 'strength'"):
         score_candidates(candidates, parts()[1].drop(columns="strength"))
 
 
-def test_one_fraud_trains_every_family_and_warns() -> None:
-    fitted = fit_candidates(labelled_rows(600, frauds=1), tuple(FAMILIES), NUMERIC_SPEC, BUDGET)
-    for candidate in fitted.values():
-        assert candidate.failure is None
-        assert candidate.model is not None
-        assert candidate.threshold == 0.5
-        assert candidate.search == []
-        assert "Only 1 frauds in 600" in candidate.warnings[0]
-        assert "Too few frauds" in candidate.warnings[1]
-
-
-@pytest.mark.parametrize(("label", "lacking"), [(0, "is a fraud"), (1, "is genuine")])
-def test_one_class_is_one_clear_sentence(label: int, lacking: str) -> None:
-    rows = labelled_rows(200).assign(label=np.int8(label))
-    message = f"None of the 200 labelled transactions from 2024-03-01 .* to 2024-03-08 .* {lacking}"
-    with pytest.raises(LearningError, match=message):
-        fit_candidates(rows, QUICK, NUMERIC_SPEC, BUDGET)
-    with pytest.raises(LearningError, match=message):
-        fit_recipe(Recipe("logistic_regression", {"C": 1.0}, ("amount",)), rows, BUDGET)
-
-
-def test_no_rows_are_one_clear_sentence() -> None:
-    with pytest.raises(LearningError, match="no labelled transactions"):
-        fit_candidates(labelled_rows(200).iloc[:0], QUICK, NUMERIC_SPEC, BUDGET)
-
-
-def test_an_unknown_family_is_named_with_those_there_are() -> None:
-    with pytest.raises(LearningError, match="no family 'xgboost'; choose from logistic_regression, "):
-        fit_candidates(parts()[0], ["xgboost"], NUMERIC_SPEC, BUDGET)
-
-
 @pytest.fixture
 def broken_regression(monkeypatch: pytest.MonkeyPatch) -> None:
     """A family whose only parameters scikit-learn itself refuses."""
-    broken = Family(FAMILIES["logistic_regression"].build, ({"C": -1.0},))
+    broken = Family(FAMILIES["logistic_regression"].build, ({"C": -1.0, "knots": None},))
     monkeypatch.setitem(FAMILIES, "logistic_regression", broken)
 
 
 @pytest.mark.usefixtures("broken_regression")
 def test_a_family_that_fails_is_told_and_the_others_go_on() -> None:
-    fitted = fit_candidates(parts()[0], QUICK, NUMERIC_SPEC, BUDGET)
+    fitted = fit_candidates(parts()[0], (*QUICK, ENSEMBLE), NUMERIC_SPEC, BUDGET)
     failure = fitted["logistic_regression"].failure
     assert failure is not None
     assert "'C' parameter" in failure
     assert fitted["logistic_regression"].model is None
-    assert list(score_candidates(fitted, parts()[1])) == ["gradient_boosting"]
+    assert fitted["logistic_regression"].fits == 1, "the search's; there was nothing to fit on the whole window"
+    assert list(score_candidates(fitted, parts()[1])) == ["gradient_boosting", ENSEMBLE]
+    assert "logistic_regression" not in fitted[ENSEMBLE].recipe.parameters
+
+
+def test_a_member_that_fails_in_the_end_leaves_the_ensemble(
+    candidates: dict[str, Candidate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = {"logistic_regression": 0.25, "k_nearest_neighbors": 0.25, "random_forest": 0.5}
+    found = {name: candidate.result for name, candidate in candidates.items()}
+    found[ENSEMBLE] = dataclasses.replace(found[ENSEMBLE], parameters=weights)
+    monkeypatch.setitem(FAMILIES, "random_forest", Family(lambda *_: None, FAMILIES["random_forest"].configurations))
+    fitted = fit_candidates(parts()[0], ALL, NUMERIC_SPEC, BUDGET, found=found)
+    assert fitted["random_forest"].failure is not None
+    assert fitted["random_forest"].result.failure is None, "tomorrow it is fitted again"
+    assert dict(fitted[ENSEMBLE].recipe.parameters) == {"logistic_regression": 0.5, "k_nearest_neighbors": 0.5}
+    assert fitted[ENSEMBLE].warnings[-1] == "Left out of the ensemble, as they could not be fitted: random_forest."
+    assert fitted[ENSEMBLE].result.parameters == weights
+    assert fitted[ENSEMBLE].failure is None
+    with pytest.raises(LearningError, match="The random_forest could not be fitted on 1,125 rows: "):
+        fit_recipe(candidates["random_forest"].recipe, parts()[0], BUDGET)
 
 
 @pytest.mark.usefixtures("broken_regression")
@@ -224,7 +252,7 @@ def test_progress_is_told() -> None:
 
 
 def test_a_window_with_a_gap_has_no_warning() -> None:
-    rows = labelled_rows(days=28)
+    rows = labelled_rows(days=28).assign(is_weekend=lambda rows: rows["transaction_id"] % 2)
     spec = dataclasses.replace(NUMERIC_SPEC, label_delay=timedelta(days=7))
     assert fit_candidates(rows, ["logistic_regression"], spec, BUDGET)["logistic_regression"].warnings == ()
 
@@ -232,12 +260,5 @@ def test_a_window_with_a_gap_has_no_warning() -> None:
 def test_a_recipe_survives_json() -> None:
     recipe = Recipe("gradient_boosting", {"max_iter": 100, "max_features": None}, ("amount", "channel"), ("channel",))
     assert Recipe.from_json(json.loads(json.dumps(recipe.as_json()))) == recipe
-
-
-def test_the_threshold_has_the_best_f1() -> None:
-    rng = np.random.default_rng(5)
-    y = (rng.random(300) < 0.2).astype(np.int8)
-    scores = (rng.normal(size=300) + 1.5 * y).round(1)
-    chosen = f1_score(y, scores >= best_threshold(y, scores, np.ones(300)))
-    others: Any = [f1_score(y, scores >= threshold) for threshold in np.unique(scores)]
-    assert chosen == pytest.approx(max(others))
+    ensemble = Recipe(ENSEMBLE, {"gradient_boosting": 1.0}, ("amount", "channel"), ("channel",), (recipe,))
+    assert Recipe.from_json(json.loads(json.dumps(ensemble.as_json()))) == ensemble
