@@ -1,6 +1,7 @@
-"""What each candidate is worth on the validation days, beside two naive baselines."""
+"""What each candidate is worth on the validation days: over all of them, on slices, and by its calibration."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fraud_assets.assets.candidate_models import CANDIDATES, PREFIX
+from fraud_assets.assets.evaluation_metadata import COMMENTS, evaluation_metadata
 from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, Plan, StoredFacts, code_version
 from fraud_assets.checks import (
@@ -18,12 +20,12 @@ from fraud_assets.checks import (
     history_is_complete,
 )
 from fraud_assets.learning import (
-    METRICS,
     Candidate,
+    Evaluation,
     LearningError,
     baselines,
     choose_winner,
-    evaluate,
+    evaluate_scorers,
     learnable_rows,
     score_candidates,
     split_last_fifth,
@@ -33,38 +35,39 @@ from fraud_assets.reporting.comparison import model_comparison
 from fraud_assets.reporting.curves import precision_recall, roc
 from fraud_assets.reporting.distributions import confusion, score_distribution
 
-NUMBERS = (*METRICS, "fit_seconds")
-
-_COMMENTS = {
-    "average_precision": "area under the precision-recall curve on the validation days",
-    "precision_at_k": "mean over days, k = alerts_per_day",
-    "recall_at_k": "mean over days, k = alerts_per_day",
-    "card_precision_at_100": "share of fraudulent cards among the 100 highest of each day, by the handbook's protocol",
-    "threshold": "the score from which on F1 was best on inner out-of-fold scores",
-    "fit_seconds": "wall time of the fit on the whole training window",
-    "failure": "why the family has no model; its metrics are NULL then",
+_DESCRIPTIONS = {
+    "evaluation_table": "One row is one candidate (or a naive baseline) with all its metrics on the validation days.",
+    "evaluation_slices": "One row is one candidate on one day, amount band or segment of the validation days.",
+    "calibration_bins": "One row is one bin of a candidate's reliability diagram: what its scores promise, what came.",
 }
 
 
 def evaluation_table_asset(plan: Plan) -> dg.AssetsDefinition:
-    """`evaluation_table`: one row is one candidate, or a baseline, with all its metrics."""
-    windows = plan.windows
+    """`evaluation_table`, `evaluation_slices` and `calibration_bins`: from one scoring of the validation rows."""
+    windows, learning = plan.windows, plan.settings.learning
+    version = code_version("2", vars(windows), vars(plan.alert_policy), learning.amount_bands, plan.features.segments)
 
-    @dg.asset(
+    @dg.multi_asset(
         name="evaluation_table",
-        partitions_def=plan.partitions,
-        io_manager_key=TABLES,
+        outs={
+            name: dg.AssetOut(
+                description=description,
+                dagster_type=dg.Any,
+                io_manager_key=TABLES,
+                kinds={"postgres", "plotly"} if name == "evaluation_table" else {"postgres", "table"},
+                owners=list(OWNERS),
+                group_name=GROUP,
+                code_version=version,
+                metadata={"layout": "rows", "volatile": ["fit_seconds"], "column_comments": COMMENTS[name]},
+            )
+            for name, description in _DESCRIPTIONS.items()
+        },
         ins={
             **{family: dg.AssetIn(key=[PREFIX, family], metadata={"missing": "empty"}) for family in CANDIDATES},
             "cleaned_features": dg.AssetIn(metadata={"window": list(windows.validation)}),
             "labels": dg.AssetIn(metadata={"window": list(windows.labels_for(windows.validation, 0))}),
         },
-        description="One row is one candidate (or a naive baseline) with all its metrics on the validation days.",
-        kinds={"postgres", "plotly"},
-        owners=list(OWNERS),
-        group_name=GROUP,
-        code_version=code_version("1", vars(windows), plan.settings.learning.alerts_per_day),
-        metadata={"layout": "rows", "volatile": ["fit_seconds"], "column_comments": _COMMENTS},
+        partitions_def=plan.partitions,
         check_specs=[CHECK_SPECS[HISTORY_IS_COMPLETE], CHECK_SPECS[EVERY_FAMILY_FITTED]],
         retry_policy=RETRIES,
     )
@@ -76,18 +79,22 @@ def evaluation_table_asset(plan: Plan) -> dg.AssetsDefinition:
         labels: pd.DataFrame,
         **families: Any,
     ) -> Iterator[dg.Output[pd.DataFrame] | dg.AssetCheckResult]:
+        day = context.partition_key
         candidates = {name: candidate for name, candidate in families.items() if candidate is not None}
         try:
-            rows = validation_rows(plan, context.partition_key, cleaned_features, labels)
-            scores = score_candidates(candidates, rows, jobs=plan.settings.learning.jobs) | baselines(rows)
-            table = evaluation(plan, context.partition_key, candidates, rows, scores)
-            winner = choose_winner(table)
+            rows = validation_rows(plan, day, cleaned_features, labels)
+            scores = score_candidates(candidates, rows, jobs=learning.jobs) | baselines(rows)
         except LearningError as error:
-            raise dg.Failure(f"No evaluation for {context.partition_key}: {error}", allow_retries=False) from error
-        figures = _figures(rows, scores, table, winner)
-        drawn = pictures.metadata(context.log, figures)
-        yield dg.Output(table, metadata={"winner": winner, **_table(table), **drawn, **_numbers(table, winner)})
-        day = context.partition_key
+            raise dg.Failure(f"No evaluation for {day}: {error}", allow_retries=False) from error
+        measured = evaluation(plan, day, candidates, rows, scores)
+        winner, warning = _winner(measured.overall)
+        if warning is not None:
+            context.log.warning(warning)
+        drawn = pictures.metadata(context.log, _figures(rows, scores, measured.overall, winner))
+        metadata = evaluation_metadata(measured.overall, winner, warning) | drawn
+        yield dg.Output(measured.overall, "evaluation_table", metadata=metadata)
+        yield dg.Output(measured.slices, "evaluation_slices")
+        yield dg.Output(measured.bins, "calibration_bins")
         yield history_is_complete(_expected_days(plan, day), storage.stored_row_counts("cleaned_features").keys())
         yield every_family_fitted({n: c.failure for n, c in candidates.items() if c.failure is not None})
 
@@ -95,48 +102,71 @@ def evaluation_table_asset(plan: Plan) -> dg.AssetsDefinition:
 
 
 def validation_rows(plan: Plan, day: str, features: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
-    """The rows that candidates are measured on, with the labels known by the end of the day. Raises `LearningError`."""
+    """The rows that candidates are measured on, with the labels known by the end of the day: none, where none is known.
+
+    Raises `LearningError` when the rows of a single day cannot be split in time.
+    """
     rows = learnable_rows(features, labels, plan.end(day))
-    if rows.empty:
-        raise LearningError(
-            "no transaction of the validation days has a label that is known by then; wait for labels, or set "
-            "label_delay_days and validation_days to what the data has."
-        )
-    return split_last_fifth(rows)[1] if plan.windows.is_split else rows
+    return split_last_fifth(rows)[1] if plan.windows.is_split and len(rows) else rows
 
 
 def evaluation(
     plan: Plan, day: str, candidates: Mapping[str, Candidate], rows: pd.DataFrame, scores: Mapping[str, Any]
-) -> pd.DataFrame:
-    """The table: candidates first, then baselines, in a fixed order."""
-    records = []
-    for name in [*(n for n in CANDIDATES if n in candidates), *(n for n in scores if n not in CANDIDATES)]:
-        candidate = candidates.get(name)
-        threshold = candidate.threshold if candidate is not None and candidate.failure is None else None
-        measured: dict[str, float | None] = dict.fromkeys(METRICS)
-        if name in scores:
-            measured = evaluate(
-                scores[name],
-                rows,
-                threshold=threshold,
-                alerts_per_day=plan.settings.learning.alerts_per_day,
-                timezone=plan.settings.timezone,
-            )
-        records.append(
-            {
-                "day": day,
-                "candidate": name,
-                **measured,
-                "threshold": threshold,
-                "validation_rows": len(rows),
-                "validation_frauds": int(rows["label"].sum()),
-                "fit_seconds": candidate.fit_seconds if candidate else None,
-                "failure": candidate.failure if candidate else None,
-            }
+) -> Evaluation:
+    """The three tables of a day: candidates first, then baselines, in a fixed order."""
+    fitted = [name for name in CANDIDATES if name in candidates]
+    order = [*fitted, *(name for name in scores if name not in CANDIDATES)]
+    thresholds = {name: c.threshold if c.failure is None else None for name, c in candidates.items()}
+    measured = evaluate_scorers(
+        rows,
+        {name: scores[name] for name in order if name in scores},
+        thresholds,
+        policy=plan.alert_policy,
+        timezone=plan.settings.timezone,
+        segments=plan.features.segments,
+        bands=plan.settings.learning.amount_bands,
+    )
+    overall = measured.overall.set_index("candidate").reindex(pd.Index(order, name="candidate")).reset_index()
+    fits = [candidates.get(name) for name in order]
+    overall = overall.assign(
+        validation_rows=len(rows),
+        validation_frauds=int(rows["label"].sum()),
+        fit_seconds=pd.Series([c.fit_seconds if c else None for c in fits], dtype="float64"),
+        failure=pd.Series([c.failure if c else None for c in fits], dtype="str"),
+    )
+    return replace(
+        measured,
+        **{
+            name: frame.assign(day=day)[["day", *frame.columns]]
+            for name, frame in (("overall", overall), ("slices", measured.slices), ("bins", measured.bins))
+        },
+    )
+
+
+def _winner(table: pd.DataFrame) -> tuple[str | None, str | None]:
+    """The candidate that comes out best, if any does, and what people should be warned of."""
+    rows, frauds = int(table["validation_rows"].iloc[0]), int(table["validation_frauds"].iloc[0])
+    if not rows:
+        return None, (
+            "No transaction of the validation days has a label that is known by now, so nothing is measured; wait for "
+            "labels, or set label_delay_days and validation_days to what the data has."
         )
-    table = pd.DataFrame(records)
-    numbers = dict.fromkeys((*METRICS, "threshold", "fit_seconds"), "float64")
-    return table.astype({**numbers, "failure": "str"})
+    if not frauds:
+        return None, (
+            f"None of the {rows:,} labelled transactions of the validation days is a fraud, so the candidates cannot "
+            "be told apart; wait for more labels, or take more validation days (validation_days)."
+        )
+    try:
+        winner = choose_winner(table)
+    except LearningError as error:
+        return None, str(error)
+    amount = table.loc[table["candidate"] == "baseline_amount", "average_precision"].max()
+    best = table.loc[table["candidate"] == winner, "average_precision"].max()
+    beaten = (
+        f"Ranking by the amount alone has an average precision of {amount:.4f}, and no candidate a higher one: "
+        f"{winner} has {best:.4f}."
+    )
+    return winner, beaten if amount >= best else None
 
 
 def _expected_days(plan: Plan, day: str) -> list[str]:
@@ -146,30 +176,8 @@ def _expected_days(plan: Plan, day: str) -> list[str]:
     return [shifted(day, offset).isoformat() for offset in offsets]
 
 
-def _numbers(table: pd.DataFrame, winner: str) -> dict[str, float]:
-    """Each metric as a number of its own, the winner's by its plain name: Dagster plots them over the partitions."""
-    numbers: dict[str, float] = {}
-    by_candidate = table.set_index("candidate")
-    for prefix, candidate in [("", winner), *((f"{name}/", name) for name in by_candidate.index)]:
-        measured = by_candidate.loc[candidate, list(NUMBERS)].dropna()
-        numbers |= {f"{prefix}{metric}": float(value) for metric, value in measured.items()}
-    return numbers
-
-
-def _table(table: pd.DataFrame) -> dict[str, dg.TableMetadataValue]:
-    shown = ("candidate", *NUMBERS)
-    schema = dg.TableSchema([dg.TableColumn(name, "string" if name == "candidate" else "float") for name in shown])
-    records = [dg.TableRecord({name: _shown(record[name]) for name in shown}) for record in table.to_dict("records")]
-    return {"evaluation": dg.MetadataValue.table(records, schema)}
-
-
-def _shown(value: Any) -> str | float | None:
-    if isinstance(value, str):
-        return value
-    return None if pd.isna(value) else round(float(value), 4)
-
-
-def _figures(rows: pd.DataFrame, scores: Mapping[str, Any], table: pd.DataFrame, winner: str) -> dict[str, Any]:
+def _figures(rows: pd.DataFrame, scores: Mapping[str, Any], table: pd.DataFrame, winner: str | None) -> dict[str, Any]:
+    """The pictures of the day; without a winner, those that are about all candidates."""
     labelled = pd.concat(
         [
             pd.DataFrame({"model": name, "label": rows["label"], "score": values})
@@ -179,10 +187,14 @@ def _figures(rows: pd.DataFrame, scores: Mapping[str, Any], table: pd.DataFrame,
     )
     known = table.dropna(subset=["threshold"])
     thresholds = {str(name): float(value) for name, value in zip(known["candidate"], known["threshold"], strict=True)}
-    return {
+    figures = {
         "precision and recall": precision_recall(labelled, thresholds),
         "ROC": roc(labelled, thresholds),
         "comparison": model_comparison(table.rename(columns={"candidate": "model"})),
+    }
+    if winner is None:
+        return figures
+    return figures | {
         "score distribution": score_distribution(labelled, winner, thresholds[winner]),
         "confusion": confusion(labelled, winner, thresholds[winner]),
     }

@@ -24,7 +24,8 @@ def rows(*days: list[int], cards: list[int] | None = None) -> pd.DataFrame:
         for day, labels in enumerate(days)
         for minute in range(len(labels))
     ]
-    frame = pd.DataFrame({"transaction_time": times, "label": np.array(list(itertools.chain(*days)), dtype=np.int8)})
+    labels = np.array(list(itertools.chain(*days)), dtype=np.int8)
+    frame = pd.DataFrame({"transaction_time": times, "label": labels, "amount": 10.0})
     return frame if cards is None else frame.assign(customer_id=cards)
 
 
@@ -48,7 +49,12 @@ def test_every_metric_is_there_and_right() -> None:
     assert metrics["precision"] == pytest.approx(2 / 3)
     assert metrics["f1"] == pytest.approx(2 / 3)
     assert metrics["accuracy"] == pytest.approx(5 / 7)
-    assert metrics["brier_score"] == pytest.approx(np.mean((np.array(scores) - frame["label"]) ** 2))
+    brier = np.mean((np.array(scores) - frame["label"]) ** 2)
+    assert metrics["brier_score"] == pytest.approx(brier)
+    assert metrics["brier_skill"] == pytest.approx(1 - brier / (3 / 7 * 4 / 7))
+    assert metrics["expected_calibration_error"] == pytest.approx(abs(3.1 / 7 - 3 / 7))
+    assert metrics["saving_per_day"] == pytest.approx((10 + 10) / 2)
+    assert metrics["expected_saving_per_day"] == pytest.approx(10 * (0.9 + 0.8 + 0.3 + 0.7) / 2)
 
 
 def test_days_without_fraud_count_for_precision_and_not_for_recall() -> None:
@@ -76,6 +82,20 @@ def test_only_the_hundred_highest_cards_are_looked_at() -> None:
     up = [float(x) for x in np.linspace(0, 1, 150)]
     assert measured(frame, up)["card_precision_at_100"] == pytest.approx(0.01)
     assert measured(frame, up[::-1])["card_precision_at_100"] == 0
+
+
+def test_transactions_without_a_card_are_on_no_list_of_cards() -> None:
+    frame = rows([1, 0, 0]).assign(customer_id=pd.array([1, None, None], dtype="Int64"))
+    assert measured(frame, [0.1, 0.9, 0.8])["card_precision_at_100"] == 1
+
+
+def test_cards_of_equal_scores_are_listed_in_their_order_whatever_that_of_the_rows() -> None:
+    labels = [1] * 50 + [0] * 100
+    for cards in (range(150), range(149, -1, -1)):
+        frame = rows(labels, cards=list(cards))
+        expected = 0.5 if cards[0] == 0 else 0.0
+        for order in (frame, frame[::-1].reset_index(drop=True)):
+            assert measured(order, [0.5] * 150)["card_precision_at_100"] == expected
 
 
 def test_equal_scores_are_ranked_the_same_way_in_any_run() -> None:
@@ -111,6 +131,8 @@ def test_amounts_are_no_probabilities() -> None:
     assert list(scores) == ["baseline_amount", "baseline_constant"]
     amount = evaluate(scores["baseline_amount"], frame, threshold=None, alerts_per_day=1, timezone="UTC")
     assert (amount["average_precision"], amount["brier_score"]) == (1, None)
+    assert (amount["expected_calibration_error"], amount["expected_saving_per_day"]) == (None, None)
+    assert amount["saving_per_day"] == 200
     constant = evaluate(scores["baseline_constant"], frame, threshold=0.5, alerts_per_day=1, timezone="UTC")
     assert (constant["roc_auc"], constant["accuracy"], constant["recall"]) == (0.5, 0.5, 0)
 

@@ -1,0 +1,100 @@
+"""How a day's evaluation is told: comments on its columns, and the numbers and the table of its metadata.
+
+What does not live here: anything that is computed from scores.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from fraud_assets.learning import BOUNDS, METRICS
+
+NUMBERS = (*METRICS, "fit_seconds")
+
+_METRIC_COMMENTS = {
+    "average_precision": "area under the precision-recall curve",
+    "precision_at_k": "mean over days, k = alerts_per_day",
+    "recall_at_k": "mean over days with fraud, k = alerts_per_day",
+    "card_precision_at_100": "share of fraudulent cards among the 100 highest of each day, by the handbook's protocol",
+    "recall": "at the threshold",
+    "precision": "at the threshold",
+    "f1": "at the threshold",
+    "accuracy": "at the threshold; flagging nothing is about 99 % accurate",
+    "brier_score": "mean squared distance of score and label",
+    "brier_skill": "1 for perfect scores, 0 for always saying the share of fraud, negative for worse than that",
+    "expected_calibration_error": "mean distance of mean score and share of fraud over calibration_bins, by rows",
+    "saving_per_day": (
+        "what the alerts of alert_policy would have saved: fraudulent amount * recovered_share - cost_per_alert each"
+    ),
+    "expected_saving_per_day": "the same, as the scores promised it",
+}
+_SLICED = " (lists of a day are made over the whole day, and counted in the slice)"
+
+COMMENTS: Mapping[str, Mapping[str, str]] = {
+    "evaluation_table": {
+        **_METRIC_COMMENTS,
+        **dict.fromkeys(BOUNDS, "95 % sampling interval over the validation days (jackknife); NULL with one day"),
+        "threshold": "the score from which on F1 was best on inner out-of-fold scores; no validation row has a say",
+        "degenerate": "why these scores rank nothing and never win",
+        "fit_seconds": "wall time of the fit on the whole training window",
+        "failure": "why the family has no model; its metrics are NULL then",
+    },
+    "evaluation_slices": {
+        "slice_kind": "day, amount_band, or the column of a segment",
+        "slice": "the day, the amounts (from the first, below the second) or the segment's value",
+        **_METRIC_COMMENTS,
+        "precision_at_k": _METRIC_COMMENTS["precision_at_k"] + _SLICED,
+        "card_precision_at_100": _METRIC_COMMENTS["card_precision_at_100"] + _SLICED,
+        "saving_per_day": _METRIC_COMMENTS["saving_per_day"] + _SLICED,
+    },
+    "calibration_bins": {
+        "bin": "from 1, the lowest scores; each bin has half of the rows left above it",
+        "mean_score": "the share of fraud that the scores promise",
+        "fraud_share": "the share of fraud that came",
+        "fraud_share_low": "exact 95 % interval (Clopper-Pearson), as if transactions were independent",
+        "fraud_share_high": "exact 95 % interval (Clopper-Pearson), as if transactions were independent",
+    },
+}
+
+
+def evaluation_metadata(table: pd.DataFrame, winner: str | None, warning: str | None) -> dict[str, Any]:
+    """The winner or the warning, the evaluation as a table, and each metric and bound as a number of its own.
+
+    The winner's numbers have their plain names, those of a candidate its name before them: Dagster plots them over the
+    partitions.
+    """
+    told = {"winner": winner, "warning": warning}
+    return {
+        **{name: text for name, text in told.items() if text is not None},
+        "validation_rows": int(table["validation_rows"].iloc[0]),
+        "validation_frauds": int(table["validation_frauds"].iloc[0]),
+        "evaluation": _table(table),
+        **_numbers(table, winner),
+    }
+
+
+def _numbers(table: pd.DataFrame, winner: str | None) -> dict[str, float]:
+    numbers: dict[str, float] = {}
+    by_candidate = table.set_index("candidate")
+    winners = [] if winner is None else [("", winner)]
+    for prefix, candidate in [*winners, *((f"{name}/", name) for name in by_candidate.index)]:
+        measured = by_candidate.loc[candidate, [*NUMBERS, *BOUNDS]].dropna()
+        numbers |= {f"{prefix}{metric}": float(value) for metric, value in measured.items()}
+    return numbers
+
+
+def _table(table: pd.DataFrame) -> dg.TableMetadataValue:
+    first, *others = NUMBERS
+    numbers = (first, f"{first}_low", f"{first}_high", *others)
+    schema = dg.TableSchema([dg.TableColumn("candidate"), *(dg.TableColumn(name, "float") for name in numbers)])
+    records = [
+        dg.TableRecord({"candidate": record["candidate"], **{name: _rounded(record[name]) for name in numbers}})
+        for record in table.to_dict("records")
+    ]
+    return dg.MetadataValue.table(records, schema)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or pd.isna(value) else round(float(value), 4)
