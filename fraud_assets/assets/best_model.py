@@ -1,66 +1,115 @@
-"""The model to use: the winning recipe, refitted on the newest labelled days."""
+"""The model to use: the recipe that champion and challenger are decided by, refitted on the newest labelled days."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
-from fraud_assets.assets.candidate_models import CANDIDATES, PREFIX
+from fraud_assets.assets.candidate_models import CANDIDATES, PREFIX, training_rows
+from fraud_assets.assets.evaluation_table import evaluation, validation_rows
 from fraud_assets.assets.pictures import Pictures
-from fraud_assets.assets.plan import BEST_MODEL_POOL, GROUP, MODELS, OWNERS, RETRIES, Plan, code_version
+from fraud_assets.assets.plan import (
+    BEST_MODEL_POOL,
+    GROUP,
+    MODELS,
+    OWNERS,
+    RETRIES,
+    Plan,
+    StoredFacts,
+    Written,
+    code_version,
+)
 from fraud_assets.learning import (
+    CHAMPION,
     METRICS,
     BestModel,
+    Candidate,
+    Champion,
+    Contest,
     Decision,
+    DecisionKind,
+    InCharge,
     LearningError,
-    choose_winner,
+    Override,
+    Promotion,
+    Rules,
+    TunedRecipe,
+    champion_facts,
+    decide,
+    fit_recipe,
+    in_charge,
     learnable_rows,
     refit_best,
+    score_candidates,
 )
-from fraud_assets.partitions import shifted
+from fraud_assets.partitions import Window, shifted
 from fraud_assets.reporting.comparison import model_comparison
 from fraud_assets.reporting.history import metric_history
+
+BEST_MODEL = "best_model"
+JOURNAL = "best_model"
+"""The journal of what people decide instead of the rule."""
 
 
 def best_model_asset(plan: Plan) -> dg.AssetsDefinition:
     """`best_model`: the value is the model to use, its threshold, and the decision that chose it."""
     windows = plan.windows
+    learned = windows.history[0], windows.refit[1]
     history_days = plan.settings.reports.history_days
 
     @dg.asset(
-        name="best_model",
+        name=BEST_MODEL,
         partitions_def=plan.partitions,
         io_manager_key=MODELS,
         ins={
             "evaluation_table": dg.AssetIn(metadata={"window": [1 - history_days, 0]}),
+            "evaluation_slices": dg.AssetIn(
+                metadata={"columns": ["candidate", "slice_kind", "slice", "average_precision"]}
+            ),
             **{family: dg.AssetIn(key=[PREFIX, family], metadata={"missing": "empty"}) for family in CANDIDATES},
-            "cleaned_features": dg.AssetIn(metadata={"window": list(windows.refit)}),
-            "labels": dg.AssetIn(metadata={"window": list(windows.labels_for(windows.refit, 0))}),
+            "cleaned_features": dg.AssetIn(metadata={"window": list(learned)}),
+            "labels": dg.AssetIn(metadata={"window": list(windows.labels_for(learned, 0))}),
         },
-        description="The model to use: the winning recipe refitted on the newest labelled days, and why it won.",
+        description="The model to use: the recipe of champion or challenger, refitted on the newest labelled days.",
         kinds={"scikitlearn", "postgres"},
         owners=list(OWNERS),
         group_name=GROUP,
-        code_version=code_version("1", vars(windows), plan.settings.learning.model_dump(mode="json")),
-        metadata={"volatile": ["fit_seconds"]},
+        code_version=code_version("2", vars(windows), plan.settings.learning.model_dump(mode="json", exclude={"jobs"})),
+        metadata={"volatile": ["fit_seconds", "champion_version"]},
         pool=BEST_MODEL_POOL,
         retry_policy=RETRIES,
     )
     def best_model(
         context: dg.AssetExecutionContext,
+        storage: dg.ResourceParam[StoredFacts],
         pictures: Pictures,
         evaluation_table: pd.DataFrame,
+        evaluation_slices: pd.DataFrame,
         cleaned_features: pd.DataFrame,
         labels: pd.DataFrame,
         **families: Any,
     ) -> dg.Output[BestModel]:
         day = context.partition_key
         today = evaluation_table[evaluation_table["day"] == day]
+        candidates = {n: TunedRecipe.of(c) for n, c in families.items() if c is not None and c.failure is None}
+        rows = Rows(plan, day, cleaned_features, labels)
+        past = Past.of(storage, day, plan.settings.learning.champion_days)
         try:
-            rows = learnable_rows(cleaned_features, labels, plan.end(day))
-            decision = decide(plan, day, today)
-            best = refit_best(families[decision.winner], rows, decision, plan.budget)
+            contest = contest_of(plan, day, today, evaluation_slices)
+            if past.in_charge is not None:
+                contest = with_champion(contest, past.in_charge.tuned, candidates, rows)
+            decision = decide(contest, rules(plan), past.champion, past.in_charge, past.overrides)
+            best = refit_best(
+                chosen(decision, candidates, past.in_charge),
+                rows.refit,
+                decision,
+                plan.budget,
+                promised=promised(contest, decision.scored_as),
+                champion_version=past.champion_version,
+            )
         except LearningError as error:
             raise dg.Failure(f"No best model for {day}: {error}", allow_retries=False) from error
         context.log.info(decision.reason)
@@ -70,46 +119,159 @@ def best_model_asset(plan: Plan) -> dg.AssetsDefinition:
             ),
             "candidates compared": model_comparison(today.rename(columns={"candidate": "model"})),
         }
-        return dg.Output(best, metadata=_metadata(best, today, pictures.metadata(context.log, figures)))
+        drawn = pictures.metadata(context.log, figures)
+        return dg.Output(best, metadata=_metadata(best, candidates, drawn))
 
     return best_model
 
 
-def decide(plan: Plan, day: str, today: pd.DataFrame) -> Decision:
-    """The recipe with the highest average precision on the day's validation. Raises `LearningError`."""
-    winner = choose_winner(today)
-    others = today[(today["candidate"] != winner) & today["candidate"].isin(CANDIDATES)]
-    others = others.dropna(subset=["average_precision"]).sort_values("average_precision", ascending=False)
-    score = float(today.loc[today["candidate"] == winner, "average_precision"].iloc[0])
-    runner_up = str(others["candidate"].iloc[0]) if len(others) else None
-    runner_up_score = float(others["average_precision"].iloc[0]) if len(others) else None
+@dataclass(frozen=True)
+class Past:
+    """What storage knows of before the day, read without unpickling anything."""
+
+    overrides: list[Override]
+    champion: Champion | None
+    champion_version: int | None
+    in_charge: InCharge | None
+
+    @classmethod
+    def of(cls, storage: StoredFacts, day: str, champion_days: int) -> "Past":
+        """The champion is the best model stored for the last day before `day`, if that is at most so many days ago."""
+        overrides = recorded_overrides(storage)
+        stored = storage.last_stored_before(BEST_MODEL, day)
+        champion = None
+        if stored is not None and stored.partition_key >= shifted(day, -champion_days).isoformat():
+            champion = Champion.from_facts(stored.partition_key, stored.content_hash, stored.facts)
+        version = stored.version if stored is not None and champion is not None else None
+        return cls(overrides, champion, version, in_charge(champion, overrides, day, champion_days))
+
+
+def recorded_overrides(storage: StoredFacts) -> list[Override]:
+    """What people have decided instead of the rule, oldest first."""
+    return [override_of(entry) for entry in storage.journal(JOURNAL)]
+
+
+def override_of(entry: Written) -> Override:
+    """What an entry of the journal says."""
+    written_at = entry.written_at.astimezone(UTC).isoformat(timespec="seconds")
+    return Override.from_json(entry.number, entry.author, written_at, entry.content)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a day's windows, with the labels that each may know."""
+
+    plan: Plan
+    day: str
+    features: pd.DataFrame
+    labels: pd.DataFrame
+
+    @property
+    def refit(self) -> pd.DataFrame:
+        return learnable_rows(self._of(self.plan.windows.refit), self.labels, self.plan.end(self.day))
+
+    @property
+    def training(self) -> pd.DataFrame:
+        return training_rows(self.plan, self.day, self._of(self.plan.windows.training), self.labels)
+
+    @property
+    def validation(self) -> pd.DataFrame:
+        return validation_rows(self.plan, self.day, self._of(self.plan.windows.validation), self.labels)
+
+    def _of(self, window: Window) -> pd.DataFrame:
+        times = self.features["transaction_time"]
+        start, end = self.plan.end_of(self.day, window[0] - 1), self.plan.end_of(self.day, window[1])
+        return self.features[(times >= start) & (times < end)]
+
+
+def contest_of(plan: Plan, day: str, evaluation: pd.DataFrame, slices: pd.DataFrame) -> Contest:
+    """The day's candidates as they were measured."""
     first, last = (shifted(day, offset).isoformat() for offset in plan.windows.validation)
-    versus = f", before {runner_up} with {runner_up_score:.4f}" if runner_up is not None else ""
-    return Decision(
-        day=day,
-        winner=winner,
-        score=score,
-        runner_up=runner_up,
-        runner_up_score=runner_up_score,
-        validation_from=first,
-        validation_until=last,
-        reason=f"{winner} has the highest average precision from {first} to {last}: {score:.4f}{versus}.",
+    return Contest(day, first, last, evaluation, daily(slices))
+
+
+def with_champion(contest: Contest, tuned: TunedRecipe, candidates: Mapping[str, TunedRecipe], rows: Rows) -> Contest:
+    """The contest with the recipe in charge: a candidate's numbers where one has the same recipe, else its own.
+
+    Its own are those of a fit on the candidates' training window, measured on the same validation rows.
+    """
+    for name, candidate in candidates.items():
+        if candidate.recipe == tuned.recipe:
+            return replace(contest, scored_as=name)
+    training = rows.training
+    try:
+        model = fit_recipe(tuned.recipe, training, rows.plan.budget, calibrator=tuned.calibrator)
+    except LearningError as error:
+        return replace(contest, failure=str(error))
+    champion = Candidate(
+        recipe=tuned.recipe,
+        model=model,
+        threshold=tuned.threshold,
+        calibrator=tuned.calibrator,
+        searched_on=tuned.searched_on,
+        search=[],
+        trained_from=training["transaction_time"].min(),
+        trained_until=training["transaction_time"].max(),
+        rows=len(training),
+        frauds=int(training["label"].sum()),
+        warnings=(),
+        failure=None,
+        fit_seconds=0.0,
+    )
+    validation, jobs = rows.validation, rows.plan.settings.learning.jobs
+    scores = score_candidates({CHAMPION: champion}, validation, jobs=jobs)
+    measured = evaluation(rows.plan, rows.day, {CHAMPION: champion}, validation, scores)
+    return replace(
+        contest,
+        evaluation=pd.concat([contest.evaluation, measured.overall], ignore_index=True),
+        daily=pd.concat([contest.daily, daily(measured.slices)], ignore_index=True),
+        scored_as=CHAMPION,
     )
 
 
-def _metadata(best: BestModel, today: pd.DataFrame, drawn: Mapping[str, Any]) -> dict[str, Any]:
-    measured = today[today["candidate"] == best.decision.winner].iloc[0]
-    numbers = {metric: float(measured[metric]) for metric in METRICS if pd.notna(measured[metric])}
+def daily(slices: pd.DataFrame) -> pd.DataFrame:
+    """Of the evaluation's slices those that are days: a row a scorer and day, with its average precision."""
+    return slices.loc[slices["slice_kind"] == "day", ["candidate", "slice", "average_precision"]]
+
+
+def rules(plan: Plan) -> Rules:
+    """The settings that champion and challenger go by."""
+    learning = plan.settings.learning
+    return Rules(learning.promotion_margin, learning.champion_max_age_days, Promotion(learning.promotion))
+
+
+def chosen(decision: Decision, candidates: Mapping[str, TunedRecipe], incumbent: InCharge | None) -> TunedRecipe:
+    """The recipe that won; of one that is a candidate's too, with the calibrator and threshold that are newest."""
+    if decision.scored_as in candidates:
+        return candidates[decision.scored_as]
+    assert incumbent is not None
+    return incumbent.tuned
+
+
+def promised(contest: Contest, scored_as: str) -> dict[str, float]:
+    """What the winner reached on the validation days: metrics, and the ends of their intervals, where defined."""
+    row = contest.evaluation.set_index("candidate").loc[scored_as]
+    names = [name for name in row.index if str(name).removesuffix("_low").removesuffix("_high") in METRICS]
+    return {str(name): float(row[name]) for name in names if pd.notna(row[name])}
+
+
+def _metadata(best: BestModel, candidates: Mapping[str, TunedRecipe], drawn: Mapping[str, Any]) -> dict[str, Any]:
+    decision = best.decision
+    tuned = TunedRecipe(best.recipe, best.threshold, best.calibrator, best.searched_on)
+    facts = {**decision.facts(), **champion_facts(tuned, decision)}
+    if decision.kind is DecisionKind.AWAITING_APPROVAL and decision.challenger is not None:
+        facts["challenger_recipe"] = candidates[decision.challenger].as_json()
+    if best.champion_version is not None:
+        facts["champion_version"] = best.champion_version
     return {
-        "winner": best.decision.winner,
-        "decision": best.decision.reason,
+        "decision": decision.reason,
+        **{name: dg.MetadataValue.json(value) if isinstance(value, dict) else value for name, value in facts.items()},
         **drawn,
         "parameters": dg.MetadataValue.json(dict(best.recipe.parameters)),
-        "threshold": float(best.threshold),
         "trained_from": best.trained_from.isoformat(),
         "trained_until": best.trained_until.isoformat(),
         "training_rows": best.rows,
         "training_frauds": best.frauds,
         "fit_seconds": best.fit_seconds,
-        **numbers,
+        **best.promised,
     }
