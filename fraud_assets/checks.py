@@ -8,6 +8,9 @@ import dagster as dg
 ALL_ROWS_ACCOUNTED_FOR = "all_rows_accounted_for"
 HISTORY_IS_COMPLETE = "history_is_complete"
 EVERY_FAMILY_FITTED = "every_family_fitted"
+LIVE_AS_PROMISED = "live_performance_is_as_promised"
+LABELS_ARE_MATURE = "labels_are_mature_after_the_label_delay"
+FEATURES_ARE_STABLE = "features_are_stable"
 
 CHECK_SPECS: Mapping[str, dg.AssetCheckSpec] = {
     spec.name: spec
@@ -26,6 +29,21 @@ CHECK_SPECS: Mapping[str, dg.AssetCheckSpec] = {
             EVERY_FAMILY_FITTED,
             asset="evaluation_table",
             description="No family of candidates failed to fit.",
+        ),
+        dg.AssetCheckSpec(
+            LIVE_AS_PROMISED,
+            asset="live_performance",
+            description="The average precision of the last seven scored days lies where it was expected.",
+        ),
+        dg.AssetCheckSpec(
+            LABELS_ARE_MATURE,
+            asset="label_maturity",
+            description="After label_delay_days, nearly all frauds are known that become known later.",
+        ),
+        dg.AssetCheckSpec(
+            FEATURES_ARE_STABLE,
+            asset="feature_drift",
+            description="Features, scores and the share of frauds are what they were in the training window.",
         ),
     )
 }
@@ -73,6 +91,73 @@ def every_family_fitted(failures: Mapping[str, str]) -> dg.AssetCheckResult:
         passed=not failures,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={f"failure of {family}": reason for family, reason in failures.items()},
+    )
+
+
+def live_performance_is_as_promised(
+    week: float | None, low: float | None, high: float | None, expected_by: str
+) -> dg.AssetCheckResult:
+    """Warns when the week's mean average precision is outside of [low, high]; without these there is nothing to say."""
+    is_low = week is not None and low is not None and week < low
+    is_high = week is not None and high is not None and week > high
+    metadata: dict[str, Any] = {"expected_by": expected_by}
+    named = {"average_precision_of_the_week": week, "expected_from": low, "expected_to": high}
+    metadata |= {name: value for name, value in named.items() if value is not None}
+    if is_low:
+        metadata["what_to_do"] = (
+            "Look at feature_drift and label_maturity of these days, and at evaluation_slices for where it is lost."
+        )
+    elif is_high:
+        metadata["what_to_do"] = "Look whether labels of missed frauds are late (label_maturity), or fraud has changed."
+    return dg.AssetCheckResult(
+        asset_key="live_performance",
+        check_name=LIVE_AS_PROMISED,
+        passed=not (is_low or is_high),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=metadata,
+    )
+
+
+def labels_are_mature(
+    summary: str, known: float | None, wanted: float, delay_days: int, enough_days: int | None
+) -> dg.AssetCheckResult:
+    """Warns when less than `wanted` of the frauds were known after the label delay; None is nothing to judge by."""
+    is_late = known is not None and known < wanted
+    metadata: dict[str, Any] = {"summary": summary, "expected_share": wanted}
+    if known is not None:
+        metadata["share_of_frauds_known"] = known
+    if is_late:
+        metadata["what_to_do"] = (
+            f"Set label_delay_days from {delay_days} to {enough_days}, by which so many were known."
+            if enough_days is not None
+            else "Look whether the label feed is complete, or set watching.maturity_days higher to see how long it is."
+        )
+    return dg.AssetCheckResult(
+        asset_key="label_maturity",
+        check_name=LABELS_ARE_MATURE,
+        passed=not is_late,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=metadata,
+    )
+
+
+def features_are_stable(judged: int, watched: Sequence[str], drifted: Mapping[str, str]) -> dg.AssetCheckResult:
+    """Warns when a subject has drifted; `drifted` says of each what was seen and what was expected."""
+    metadata: dict[str, Any] = {"judged": judged}
+    if watched:
+        metadata["watched"] = ", ".join(watched)
+    metadata |= {f"drift of {subject}": seen for subject, seen in drifted.items()}
+    if drifted:
+        metadata["what_to_do"] = (
+            "Compare the day's raw_batch with an earlier one: a changed source is to be mended and the day run again, "
+            "a changed world to be learned from, which takes as long as labels do."
+        )
+    return dg.AssetCheckResult(
+        asset_key="feature_drift",
+        check_name=FEATURES_ARE_STABLE,
+        passed=not drifted,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=metadata,
     )
 
 

@@ -62,9 +62,16 @@ ALL_ASSETS = (
     "candidate_models/k_nearest_neighbors",
     "candidate_models/random_forest",
     "candidate_models/gradient_boosting",
+    "candidate_models/ensemble",
     "evaluation_table",
+    "evaluation_slices",
+    "calibration_bins",
     "best_model",
+    "feature_importance",
     "scored_batch",
+    "live_performance",
+    "label_maturity",
+    "feature_drift",
 )
 
 

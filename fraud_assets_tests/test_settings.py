@@ -58,6 +58,18 @@ def test_a_secret_is_in_no_message_and_no_repr(monkeypatch: pytest.MonkeyPatch) 
             "[source]\nkind = 'files'\nfolder = 'x'\n[source.columns]\namount = 'a'\nlabel = 'a'",
             "the column 'a' has two roles",
         ),
+        ("[learning]\nalert_policy = 'cost'", "alert_policy = 'cost' needs a cost_per_alert above 0"),
+        (
+            "[learning]\nalert_policy = 'luck'",
+            "learning.alert_policy = 'luck' is not allowed: input should be 'capacity'",
+        ),
+        ("[learning]\ncost_per_alert = inf", "learning.cost_per_alert = inf is not allowed"),
+        (
+            "[learning]\nrecovered_share = 0",
+            "learning.recovered_share = 0 is not allowed: input should be greater than 0",
+        ),
+        ("[learning]\namount_bands = [50, 20]", "learning.amount_bands = .* each larger than the one before"),
+        ("[learning]\namount_bands = [0, 20]", "learning.amount_bands = .* must be amounts above 0"),
         ("training_days = ", "fraud.toml is not valid TOML"),
     ],
 )

@@ -6,7 +6,10 @@ from fraud_assets.assets.best_model import best_model_asset
 from fraud_assets.assets.candidate_models import candidate_models_asset
 from fraud_assets.assets.cleaned_features import cleaned_features_asset
 from fraud_assets.assets.evaluation_table import evaluation_table_asset
+from fraud_assets.assets.feature_drift import feature_drift_asset
+from fraud_assets.assets.feature_importance import feature_importance_asset
 from fraud_assets.assets.labels import labels_asset
+from fraud_assets.assets.live_performance import live_performance_asset
 from fraud_assets.assets.plan import Plan
 from fraud_assets.assets.raw_batch import raw_batch_asset
 from fraud_assets.assets.scored_batch import scored_batch_asset
@@ -21,5 +24,8 @@ def all_assets(plan: Plan) -> list[dg.AssetsDefinition]:
         candidate_models_asset(plan),
         evaluation_table_asset(plan),
         best_model_asset(plan),
+        feature_importance_asset(plan),
         scored_batch_asset(plan),
+        live_performance_asset(plan),
+        feature_drift_asset(plan),
     ]

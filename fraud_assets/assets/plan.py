@@ -5,9 +5,9 @@ Assets are made by functions of a `Plan`, so that environments differ by setting
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
@@ -15,7 +15,7 @@ import dagster as dg
 import pandas as pd
 import pyarrow as pa
 
-from fraud_assets.learning import FeatureSpec, SearchBudget
+from fraud_assets.learning import AlertKind, AlertPolicy, FeatureSpec, SearchBudget
 from fraud_assets.partitions import Windows, day_end, day_start, shifted
 from fraud_assets.settings import ColumnRoles, LabelFiles, Settings
 from fraud_assets.sources import LabelFeed, Source, open_source
@@ -34,6 +34,40 @@ RETRIES = dg.RetryPolicy(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL,
 Made = TypeVar("Made")
 
 
+class Stored(Protocol):
+    """The record of a stored partition: its version, what was in it, and what its asset said about it."""
+
+    @property
+    def version_id(self) -> int: ...
+    @property
+    def asset_key(self) -> str: ...
+    @property
+    def partition_key(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def created_at(self) -> datetime: ...
+    @property
+    def content_hash(self) -> str: ...
+    @property
+    def facts(self) -> Mapping[str, Any]: ...
+
+
+class Written(Protocol):
+    """An entry of a journal: what somebody wrote, and when."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def author(self) -> str: ...
+    @property
+    def content(self) -> Mapping[str, Any]: ...
+    @property
+    def written_at(self) -> datetime: ...
+
+
 class StoredFacts(Protocol):
     """What an asset can ask the storage about the partitions that it has stored before."""
 
@@ -47,6 +81,22 @@ class StoredFacts(Protocol):
 
     def stored_row_counts(self, asset_key: str) -> Mapping[str, int]:
         """The number of rows of the current version of each partition, by partition key."""
+        ...
+
+    def last_stored_before(self, asset_key: str, partition_key: str) -> Stored | None:
+        """The current version of an asset's last partition before one; None where there is none."""
+        ...
+
+    def stored_versions(self, asset_key: str, partition_key: str) -> Sequence[Stored]:
+        """All versions of a partition, newest first, the pruned ones too."""
+        ...
+
+    def upstream_versions(self, version_id: int) -> Sequence[Stored]:
+        """The versions that a version was made from."""
+        ...
+
+    def journal(self, name: str) -> Sequence[Written]:
+        """All entries of a journal, oldest first."""
         ...
 
 
@@ -109,8 +159,20 @@ class Plan:
             configurations=learning.configurations,
             max_search_rows=learning.max_search_rows,
             max_slow_rows=learning.max_slow_rows,
+            max_fits=learning.max_fits,
             seed=learning.seed,
             jobs=learning.jobs,
+        )
+
+    @cached_property
+    def alert_policy(self) -> AlertPolicy:
+        """How a day's alerts are raised, on validation days as on the day itself."""
+        learning = self.settings.learning
+        return AlertPolicy(
+            kind=AlertKind(learning.alert_policy),
+            alerts_per_day=learning.alerts_per_day,
+            cost_per_alert=learning.cost_per_alert,
+            recovered_share=learning.recovered_share,
         )
 
     def has_batch(self, day: date) -> bool:

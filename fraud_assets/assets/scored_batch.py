@@ -1,6 +1,7 @@
-"""The day's transactions, scored by the day's best model."""
+"""The day's transactions, scored by the day's best model; the alerts among them, with their reasons."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -8,41 +9,44 @@ import pandas as pd
 
 from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, Plan, code_version
 from fraud_assets.learning import BestModel, score
+from fraud_assets.learning.explaining.reasons import REASONS, worded_reasons
+from fraud_assets.learning.watching.review import review_sample
+
+MOST_SHOWN = 20
 
 _COMMENTS = {
     "score": "probability of fraud; NULL where the model was fitted on rows as late as this one",
     "rank": "place of the score within the day; 1 is the highest",
-    "is_alert": "among the alerts_per_day highest scores of the day; a refund or declined transaction is none",
+    "is_alert": "raised by the alert policy (capacity or cost); a refund or declined transaction is none",
+    "review_sample": "no alert, but drawn at random to be looked at, so that labels are not only about alerts",
+    "reason_1": "what made the score high: with a typical value of this alone it would be lower; NULL outside alerts",
+    "reason_2": "the next strongest reason; NULL where there is none",
+    "reason_3": "the third strongest reason; NULL where there is none",
 }
 
 
 def scored_batch_asset(plan: Plan) -> dg.AssetsDefinition:
-    """`scored_batch`: one row is one transaction of the day with its score, rank and alert flag."""
+    """`scored_batch`: one row is one transaction of the day with its score, rank, alert flag and reasons."""
+    learning = plan.settings.learning
 
     @dg.asset(
         name="scored_batch",
         partitions_def=plan.partitions,
         io_manager_key=TABLES,
-        description="One row is one transaction of the day with its score, rank and alert flag.",
+        description="One row is one transaction of the day with its score, rank, alert flag and the reasons for it.",
         kinds={"postgres", "scikitlearn"},
         owners=list(OWNERS),
         group_name=GROUP,
-        code_version=code_version("1", plan.settings.learning.alerts_per_day),
-        metadata={"column_comments": _COMMENTS},
+        code_version=code_version("2", vars(plan.alert_policy), learning.review_sample_size, learning.seed),
+        # The version that was issued is what live performance is about, however often the day is scored again.
+        metadata={"column_comments": _COMMENTS, "keep_first": True},
         retry_policy=RETRIES,
     )
     def scored_batch(
         context: dg.AssetExecutionContext, cleaned_features: pd.DataFrame, best_model: BestModel
     ) -> dg.Output[pd.DataFrame]:
-        identifiers = [*plan.features.identifiers, "amount"]
-        scored = score_day(
-            best_model,
-            cleaned_features,
-            identifiers,
-            alerts_per_day=plan.settings.learning.alerts_per_day,
-            jobs=plan.settings.learning.jobs,
-        )
-        alerts = scored[scored["is_alert"]]
+        scored = score_day(plan, best_model, cleaned_features, [*plan.features.identifiers, "amount"])
+        alerts = scored[scored["is_alert"]].sort_values("rank")
         seen = int(scored["score"].isna().sum())
         if seen:
             context.log.warning(
@@ -54,31 +58,62 @@ def scored_batch_asset(plan: Plan) -> dg.AssetsDefinition:
             metadata={
                 "transactions": len(scored),
                 "alerts": len(alerts),
+                "expected_saving": expected_saving(plan, scored),
                 "lowest_alert_score": float(alerts["score"].min()) if len(alerts) else 0.0,
                 "mean_score": float(scored["score"].mean()) if seen < len(scored) else 0.0,
                 "not_scored": seen,
                 "model_trained_until": best_model.trained_until.isoformat(),
+                "top_alerts": _table(alerts.head(MOST_SHOWN)),
             },
         )
 
     return scored_batch
 
 
-def score_day(
-    best: BestModel, features: pd.DataFrame, identifiers: Sequence[str], *, alerts_per_day: int, jobs: int
-) -> pd.DataFrame:
-    """The identifiers of one day's transactions with `score` (float64), `rank` (Int64, from 1) and `is_alert` (bool).
+def score_day(plan: Plan, best: BestModel, features: pd.DataFrame, identifiers: Sequence[str]) -> pd.DataFrame:
+    """The identifiers of one day's transactions with `score` (float64), `rank` (Int64, from 1), `is_alert` and
+    `review_sample` (bool), and up to three reasons of each alert (text).
 
-    Equal scores are ranked in the order of the rows. Only learnable transactions raise alerts. A transaction that is
-    not later than the rows that the model was fitted on has neither score nor rank: it would be praise of oneself.
+    Equal scores are ranked in the order of the rows. Only learnable transactions raise alerts, or are drawn for
+    review. A transaction that is not later than the rows that the model was fitted on has neither score nor rank: it
+    would be praise of oneself.
     """
+    learning = plan.settings.learning
+    features = features.reset_index(drop=True)
     unseen = (features["transaction_time"] > best.trained_until).to_numpy(dtype=bool)
     scores = np.full(len(features), np.nan)
-    scores[unseen] = score(best.model, features[unseen], jobs=jobs)
+    scores[unseen] = score(best.model, features[unseen], jobs=learning.jobs)
     order = np.argsort(-scores, kind="stable")[: unseen.sum()]
     rank = pd.array([pd.NA] * len(scores), dtype="Int64")
     rank[order] = np.arange(1, len(order) + 1)
     learnable = features["is_learnable"].to_numpy(dtype=bool)
-    is_alert = np.zeros(len(scores), dtype=bool)
-    is_alert[order[learnable[order]][:alerts_per_day]] = True
-    return features[list(identifiers)].assign(score=scores, rank=rank, is_alert=is_alert)
+    is_alert = plan.alert_policy.alerts(scores, features["amount"].to_numpy(dtype=np.float64), learnable)
+    drawn = np.zeros(len(features), dtype=bool)
+    drawn[learnable] = review_sample(
+        features.loc[learnable, "transaction_id"], is_alert[learnable], learning.review_sample_size, learning.seed
+    )
+    reasons = worded_reasons(best.model, features[is_alert], best.typical, jobs=learning.jobs)
+    scored = features[list(identifiers)].assign(score=scores, rank=rank, is_alert=is_alert, review_sample=drawn)
+    return scored.join(reasons)
+
+
+def expected_saving(plan: Plan, scored: pd.DataFrame) -> float:
+    """What the day's alerts should save by their own scores, in the unit of the amounts and less what they cost."""
+    alerts, amounts, scores = (scored[name].to_numpy() for name in ("is_alert", "amount", "score"))
+    return float(plan.alert_policy.savings(alerts, amounts, scores).sum())
+
+
+def _table(alerts: pd.DataFrame) -> dg.TableMetadataValue:
+    """A row an alert: which transaction, its amount and score, and why."""
+    numbers = {"rank": "integer", "amount": "float", "score": "float"}
+    columns = ("transaction_id", *numbers, *REASONS)
+    schema = dg.TableSchema([dg.TableColumn(name, numbers.get(name, "string")) for name in columns])
+    return dg.MetadataValue.table(
+        [dg.TableRecord(_shown(record)) for record in alerts[list(columns)].to_dict("records")], schema
+    )
+
+
+def _shown(record: Mapping[Any, Any]) -> dict[str, str | float | int]:
+    reasons = {name: "" if pd.isna(record[name]) else str(record[name]) for name in REASONS}
+    numbers = {"amount": round(float(record["amount"]), 2), "score": round(float(record["score"]), 4)}
+    return {"transaction_id": str(record["transaction_id"]), "rank": int(record["rank"]), **numbers, **reasons}

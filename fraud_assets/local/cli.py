@@ -150,7 +150,7 @@ def score(input_: Path | None, date: date | None, model_date: date | None, outpu
 
 @cli.group()
 def models() -> None:
-    """The best models: which there are, what they are, a file to take away, and whether they are untouched."""
+    """The best models: which there are, what they are, whether they are untouched, and who decides."""
 
 
 @models.command("list")
@@ -189,6 +189,67 @@ def models_verify(date: date | None) -> None:
 
     checked = verify_models(_workplace(), date.isoformat() if date else None)
     out.print(f"{checked} models are as they were signed.")
+
+
+reason_option = click.option("--reason", default="", help="Why, for the record.")
+from_option = day_option(
+    "from", required=False, help="The first day on which it counts (default: the day after the newest best model)."
+)
+
+
+@models.command("approve")
+@day_option("date", help="The day whose decision is awaiting_approval.")
+@reason_option
+def models_approve(date: date, reason: str) -> None:
+    """Let the challenger that waits since a day take over, on that day where it is run again and on the next."""
+    from fraud_assets.local.overrides import Request, approve
+
+    _overridden(approve(_workplace(), Request(date, reason=reason)))
+
+
+@models.command("pin")
+@day_option("date", help="The day whose best model's recipe stays.")
+@from_option
+@reason_option
+def models_pin(date: date, reason: str, **start: date | None) -> None:
+    """Keep the recipe of a day's best model, whatever the challengers do, until models unpin."""
+    from fraud_assets.local.overrides import Request, pin
+
+    _overridden(pin(_workplace(), Request(date, start["from"], reason)))
+
+
+@models.command("unpin")
+@from_option
+@reason_option
+def models_unpin(reason: str, **start: date | None) -> None:
+    """End the pin: competition goes on from the recipe that was pinned."""
+    from fraud_assets.local.overrides import Request, unpin
+
+    _overridden(unpin(_workplace(), Request(None, start["from"], reason)))
+
+
+@models.command("rollback")
+@day_option("date", help="The day whose best model's recipe is to be the champion again.")
+@from_option
+@reason_option
+def models_rollback(date: date, reason: str, **start: date | None) -> None:
+    """Make the recipe of a day's best model the champion again; competition goes on from there."""
+    from fraud_assets.local.overrides import Request, roll_back
+
+    _overridden(roll_back(_workplace(), Request(date, start["from"], reason)))
+
+
+@models.command("overrides")
+def models_overrides() -> None:
+    """One line for each approval, pin, unpin and rollback: who, when, what, from which day on, and why."""
+    from fraud_assets.local.overrides import print_overrides
+
+    print_overrides(_workplace())
+
+
+def _overridden(override: Any) -> None:
+    out.print(f"On record as number {override.number}: {override}.", markup=False)
+    out.print(f"It counts for the best models of {override.from_day} and later; those of days before stay as they are.")
 
 
 @cli.command()

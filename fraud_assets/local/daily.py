@@ -1,13 +1,14 @@
 """A day with the history that it needs, and what is to be seen of it afterwards."""
 
+from collections.abc import Hashable, Mapping
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from fraud_assets.assets.evaluation_table import NUMBERS
 from fraud_assets.assets.plan import Plan
 from fraud_assets.local.console import out, print_table
 from fraud_assets.local.database import Workplace
@@ -25,17 +26,18 @@ HEADINGS = {
     "precision_at_k": "P@k",
     "recall_at_k": "R@k",
     "card_precision_at_100": "CP@100",
-    "recall": "recall",
-    "precision": "prec.",
-    "f1": "F1",
-    "accuracy": "acc.",
-    "brier_score": "Brier",
+    "brier_skill": "skill",
+    "expected_calibration_error": "ECE",
+    "saving_per_day": "saving",
     "fit_seconds": "fit s",
 }
+INTERVAL = "95 %"
 
 EXPLANATION = (
-    "AP average precision; P@k, R@k precision and recall of each day's alerts_per_day highest scores; "
-    "CP@100 card precision\nat 100; recall to accuracy at the threshold; fit s seconds of the fit on the whole window."
+    "AP average precision, and its 95 % interval over the days; P@k, R@k precision and recall of each\n"
+    "day's alerts_per_day highest scores; CP@100 card precision at 100; skill of the Brier score, 1 is\n"
+    "perfect; ECE expected calibration error, 0 is perfect; saving a day by the alerts; fit s seconds of\n"
+    "the last fit. All metrics are in evaluation_table, by day, amount and segment in evaluation_slices."
 )
 
 
@@ -119,15 +121,39 @@ def print_day(workplace: Workplace, day: date) -> None:
 
 def print_evaluation(table: pd.DataFrame, day: str) -> None:
     """The candidates and baselines of a day, each with its metrics."""
-    shown = Table(title=f"Evaluation of {day}, on the validation days", title_justify="left", box=SIMPLE_HEAD)
+    title = f"Evaluation of {day}, on the validation days"
+    shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     shown.add_column("candidate", no_wrap=True)
-    for metric in NUMBERS:
-        shown.add_column(HEADINGS[metric], justify="right", no_wrap=True)
+    for heading in _with_interval(list(HEADINGS.values()), INTERVAL):
+        shown.add_column(heading, justify="right", no_wrap=True)
     for record in table.to_dict("records"):
-        shown.add_row(record["candidate"], *(_number(record[metric]) for metric in NUMBERS))
+        numbers = [_number(metric, record[metric]) for metric in HEADINGS]
+        shown.add_row(str(record["candidate"]), *_with_interval(numbers, _interval(record)))
     print_table(shown)
     out.print(EXPLANATION)
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None or value != value else f"{value:.3f}"
+def _with_interval(cells: list[str], interval: str) -> list[str]:
+    """The interval stands right of the average precision, which is the first."""
+    return [cells[0], interval, *cells[1:]]
+
+
+def _interval(record: Mapping[Hashable, Any]) -> str:
+    low, high = (record[f"average_precision_{side}"] for side in ("low", "high"))
+    return "" if pd.isna(low) or pd.isna(high) else f"{_share(low)}-{_share(high)}"
+
+
+def _number(metric: str, value: float | None) -> str:
+    if value is None or pd.isna(value):
+        return ""
+    if metric == "saving_per_day":
+        return f"{value:,.0f}"
+    if metric == "fit_seconds":
+        return f"{value:.1f}"
+    return _share(value, 4 if metric == "expected_calibration_error" else 3)
+
+
+def _share(value: float, digits: int = 3) -> str:
+    """Without the zero before the point, which a row of ten numbers has no room for."""
+    written = f"{value:.{digits}f}"
+    return written.replace("0.", ".", 1) if abs(value) < 1 else written

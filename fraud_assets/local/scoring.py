@@ -54,7 +54,7 @@ def score_day(workplace: Workplace, day: date, model_date: date | None, output: 
     key = day.isoformat()
     with workplace.instance() as instance:
         bring_features(workplace, defs, plan, instance, key)
-    return _write(workplace, best, chosen, _stored(workplace, "cleaned_features", [key]), output)
+    return _write(plan, best, chosen, _stored(workplace, "cleaned_features", [key]), output)
 
 
 def score_file(workplace: Workplace, path: Path, model_date: date | None, output: Path) -> Scored:
@@ -79,7 +79,7 @@ def score_file(workplace: Workplace, path: Path, model_date: date | None, output
         end=end + timedelta(microseconds=1),
     )
     features = features[features["transaction_id"].isin(transactions["transaction_id"])].reset_index(drop=True)
-    return replace(_write(workplace, best, chosen, features, output), rejected=rejected)
+    return replace(_write(plan, best, chosen, features, output), rejected=rejected)
 
 
 def _with_stored_ids(transactions: pd.DataFrame, history: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -136,10 +136,16 @@ def _stored_days(workplace: Workplace, plan: Plan, start: pd.Timestamp, end: pd.
     return [day for day in stored if date.fromisoformat(day).toordinal() >= first and day <= last]
 
 
-def _write(workplace: Workplace, best: BestModel, chosen: str, features: pd.DataFrame, output: Path) -> Scored:
-    learning = workplace.settings.learning
-    scored = score_features(
-        best, features, ["transaction_id"], alerts_per_day=learning.alerts_per_day, jobs=learning.jobs
-    )
+def _write(plan: Plan, best: BestModel, chosen: str, features: pd.DataFrame, output: Path) -> Scored:
+    scored = _scored_by_day(plan, best, features)
     table = pa.Table.from_pandas(scored, preserve_index=False)
     return Scored(write_rows(output, table.to_reader()), chosen, int(scored["score"].isna().sum()))
+
+
+def _scored_by_day(plan: Plan, best: BestModel, features: pd.DataFrame) -> pd.DataFrame:
+    """Ranks and alerts are a day's, so a file of several days is scored a day at a time; rows in order of time."""
+    if features.empty:
+        return score_features(plan, best, features, ["transaction_id"])
+    days = features["transaction_time"].dt.tz_convert(plan.settings.tzinfo).dt.date
+    scored = [score_features(plan, best, rows, ["transaction_id"]) for _, rows in features.groupby(days)]
+    return pd.concat(scored, ignore_index=True)

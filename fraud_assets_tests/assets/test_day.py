@@ -1,15 +1,23 @@
 """A whole day on the small simulation: what is there afterwards, and that it says where it came from."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from typing import Any
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 import pytest
 
+from fraud_assets.assets import all_assets
+from fraud_assets.assets.best_model import Rows
 from fraud_assets.assets.candidate_models import CANDIDATES, training_rows
 from fraud_assets.assets.evaluation_table import validation_rows
-from fraud_assets.learning import METRICS
+from fraud_assets.assets.feature_importance import measured_model
+from fraud_assets.assets.pictures import Pictures
+from fraud_assets.learning import METRICS, score
+from fraud_assets.learning.explaining.reasons import REASONS
+from fraud_assets.learning.explaining.words import in_words
 from fraud_assets.local.embedded import EmbeddedServer
 from fraud_assets.partitions import shifted
 from fraud_assets_tests.small_world import ALL_ASSETS, DAY, World, fresh_database, small_settings, world
@@ -66,6 +74,25 @@ def test_evaluation_has_every_metric_of_every_candidate_and_baseline(done: World
     assert set(table["day"]) == {DAY}
 
 
+def test_every_candidate_is_measured_on_every_day_and_amount_band(done: World) -> None:
+    found, overall = done.table("evaluation_slices"), done.table("evaluation_table").set_index("candidate")
+    assert set(found["candidate"]) == set(overall.index)
+    assert set(found["slice_kind"]) == {"day", "amount_band"}
+    daily = found[found["slice_kind"] == "day"]
+    assert sorted(daily["slice"].unique()) == _days(-5, -2)
+    assert (found.groupby(["candidate", "slice_kind"])["rows"].sum() == overall["validation_rows"].iloc[0]).all()
+    means = daily.groupby("candidate")["saving_per_day"].mean()
+    assert means["gradient_boosting"] == pytest.approx(overall["saving_per_day"]["gradient_boosting"])
+    low, high = (overall[f"average_precision_{side}"]["gradient_boosting"] for side in ("low", "high"))
+    assert 0 < low < overall["average_precision"]["gradient_boosting"] < high < 1
+
+
+def test_calibration_bins_hold_the_validation_rows(done: World) -> None:
+    bins = done.table("calibration_bins").groupby("candidate")["rows"].sum()
+    assert set(bins.index) == {*CANDIDATES, "baseline_constant"}
+    assert (bins == done.table("evaluation_table")["validation_rows"].iloc[0]).all()
+
+
 def test_best_model_is_the_recipe_with_the_highest_average_precision(done: World) -> None:
     table = done.table("evaluation_table").set_index("candidate")
     best = done.model("best_model")
@@ -82,6 +109,59 @@ def test_scores_rank_the_day_and_flag_its_highest(done: World) -> None:
     assert scored["score"].between(0, 1).all()
     assert list(scored["rank"]) == list(range(1, len(scored) + 1))
     assert scored["is_alert"].tolist() == [True] * 10 + [False] * (len(scored) - 10)
+
+
+def test_every_alert_says_why_and_what_it_says_is_so(done: World) -> None:
+    """Each reason is a value of the stored features in words; with a typical value the first would lower the score."""
+    best = done.model("best_model")
+    scored = done.table("scored_batch").set_index("transaction_id")
+    features = done.table("cleaned_features").set_index("transaction_id")
+    alerts = scored[scored["is_alert"]]
+    assert alerts["reason_1"].notna().all()
+    assert scored.loc[~scored["is_alert"], list(REASONS)].isna().all().all()
+    for transaction, alert in alerts.iterrows():
+        row = features.loc[[transaction]]
+        said = {in_words(name, row[name].iloc[0], best.typical[name]): name for name in best.recipe.features}
+        assert set(alert[list(REASONS)].dropna()) <= set(said)
+        named = said[alert["reason_1"]]
+        assert score(best.model, row.assign(**{named: best.typical[named]}))[0] < alert["score"]
+
+
+def test_a_sample_outside_the_alerts_is_drawn_for_review(done: World) -> None:
+    scored = done.table("scored_batch")
+    assert scored["review_sample"].sum() == done.plan.settings.learning.review_sample_size
+    assert not (scored["review_sample"] & scored["is_alert"]).any()
+
+
+def test_the_top_alerts_are_told_with_what_they_should_save(done: World) -> None:
+    event = done.instance.get_latest_materialization_event(dg.AssetKey("scored_batch"))
+    assert event is not None
+    assert event.asset_materialization is not None
+    metadata = event.asset_materialization.metadata
+    alerts = done.table("scored_batch").query("is_alert").sort_values("rank")
+    table = metadata["top_alerts"]
+    assert isinstance(table, dg.TableMetadataValue)
+    shown = [record.data for record in table.records]
+    assert [record["transaction_id"] for record in shown] == alerts["transaction_id"].astype("str").tolist()
+    assert [record["reason_1"] for record in shown] == alerts["reason_1"].tolist()
+    assert metadata["expected_saving"].value == pytest.approx((alerts["amount"] * alerts["score"]).sum())
+
+
+def test_importance_is_that_of_the_winner_as_it_was_before_validation(done: World) -> None:
+    """Without the candidate at hand, its recipe fitted on the training window is the same model."""
+    best, windows = done.model("best_model"), done.plan.windows
+    table = done.table("feature_importance")
+    assert sorted(table["feature"]) == sorted(best.recipe.features)
+    assert table["importance"].is_monotonic_decreasing
+    assert table["importance"].iloc[0] > 0.05
+    days = _days(windows.history[0], windows.refit[1])
+    rows = Rows(done.plan, DAY, _all(done, "cleaned_features", days), _all(done, "labels", _days(-20, 0)))
+    winner = done.model(f"candidate_models/{best.decision.scored_as}")
+    again, fitted_until = measured_model(best, {}, rows)
+    assert fitted_until == winner.trained_until < rows.validation["transaction_time"].min()
+    assert (
+        np.argsort(score(again, rows.validation)).tolist() == np.argsort(score(winner.model, rows.validation)).tolist()
+    )
 
 
 def test_scores_beat_chance_on_the_day_itself(done: World) -> None:
@@ -135,10 +215,10 @@ def test_the_ledger_records_exactly_what_a_version_was_made_from(done: World) ->
         DAY,
     )
     ranges = {(maker, upstream): (first, last, count) for maker, upstream, first, last, count in seen}
-    assert ranges["cleaned_features", "raw_batch"] == (_days(-33, -33)[0], DAY, 34)
+    assert ranges["cleaned_features", "raw_batch"] == (_days(-45, -45)[0], DAY, 46)
     assert ranges["candidate_models/random_forest", "cleaned_features"] == (_days(-15, -15)[0], _days(-8, -8)[0], 8)
     assert ranges["evaluation_table", "cleaned_features"] == (_days(-5, -5)[0], _days(-2, -2)[0], 4)
-    assert ranges["best_model", "cleaned_features"] == (_days(-9, -9)[0], _days(-2, -2)[0], 8)
+    assert ranges["best_model", "cleaned_features"] == (_days(-15, -15)[0], _days(-2, -2)[0], 14)
     assert ranges["scored_batch", "best_model"] == (DAY, DAY, 1)
 
 
@@ -151,7 +231,7 @@ def test_in_a_range_run_each_day_saw_its_own_window_only(done: World) -> None:
         " WHERE o.asset_key = 'cleaned_features' AND u.asset_key = 'raw_batch' AND o.partition_key = %s",
         day,
     )
-    assert seen == [((date.fromisoformat(day) - timedelta(days=33)).isoformat(), day)]
+    assert seen == [((date.fromisoformat(day) - timedelta(days=45)).isoformat(), day)]
 
 
 def test_metrics_are_numbers_and_the_table_is_a_table_in_the_metadata(done: World) -> None:
@@ -166,6 +246,49 @@ def test_metrics_are_numbers_and_the_table_is_a_table_in_the_metadata(done: Worl
         assert stored == table[metric]["gradient_boosting"]
     assert metadata["average_precision"].value == table.loc[list(CANDIDATES), "average_precision"].max()
     assert isinstance(metadata["evaluation"], dg.TableMetadataValue)
+
+
+def _evaluated(done: World, labels: pd.DataFrame) -> dict[str, dg.Output[pd.DataFrame]]:
+    """The outputs of the evaluation's step, with the day's candidates and other labels."""
+    step = next(step for step in all_assets(done.plan) if dg.AssetKey("evaluation_slices") in step.keys)
+    made: Any = step(
+        dg.build_asset_context(partition_key=DAY),
+        storage=done.workplace.postgres(),
+        pictures=Pictures(enabled=False),
+        cleaned_features=_all(done, "cleaned_features", _days(*done.plan.windows.validation)),
+        labels=labels,
+        **{family: done.model(f"candidate_models/{family}") for family in CANDIDATES},
+    )
+    return {output.output_name: output for output in made if isinstance(output, dg.Output)}
+
+
+def test_other_validation_labels_change_the_metrics_and_no_threshold(done: World) -> None:
+    labels = _all(done, "labels", _days(-20, 0))
+    shuffled = labels.assign(label=labels["label"].sample(frac=1, random_state=1).to_numpy())
+    honest = done.table("evaluation_table").set_index("candidate")
+    fooled = _evaluated(done, shuffled)["evaluation_table"].value.set_index("candidate")
+    for decided in ("threshold", "expected_saving_per_day"):
+        assert honest[decided].equals(fooled[decided]), decided
+    assert honest["average_precision"]["gradient_boosting"] > 2 * fooled["average_precision"]["gradient_boosting"]
+
+
+@pytest.mark.parametrize(
+    ("known", "sentence"),
+    [
+        (lambda labels: labels.assign(label=0), "is a fraud, so the candidates cannot be told apart"),
+        (lambda labels: labels.iloc[:0], "No transaction of the validation days has a label"),
+    ],
+)
+def test_where_nothing_can_be_chosen_the_evaluation_says_so_and_is_stored(
+    done: World, known: Callable[[pd.DataFrame], pd.DataFrame], sentence: str
+) -> None:
+    made = _evaluated(done, known(_all(done, "labels", _days(-20, 0))))
+    table, metadata = made["evaluation_table"], made["evaluation_table"].metadata
+    assert list(table.value["candidate"]) == [*CANDIDATES, "baseline_amount", "baseline_constant"]
+    assert table.value["roc_auc"].isna().all()
+    assert sentence in str(metadata["warning"].value)
+    assert "winner" not in metadata
+    assert isinstance(made["calibration_bins"].value, pd.DataFrame)
 
 
 def test_running_the_day_again_changes_no_content(done: World) -> None:

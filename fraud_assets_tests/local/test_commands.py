@@ -15,7 +15,7 @@ from fraud_assets.local.runs import PROCESS_TAG, end_abandoned_runs
 from fraud_assets_tests.local.command import Command
 from fraud_assets_tests.small_world import DAY, SIGNING_KEY, SMALL_TOML, fresh_database
 
-NEXT_DAY = "2026-03-16"
+DAY_BEFORE, NEXT_DAY = "2026-03-14", "2026-03-16"
 SETTINGS = SMALL_TOML + "[reports]\npictures = false\n"
 
 
@@ -99,6 +99,25 @@ def test_a_file_is_scored_as_the_same_day_is(tmp_path: Path, fraud_assets: Comma
     by_file = pd.read_csv(tmp_path / "file.csv").set_index("transaction_id")["score"]
     by_day = pd.read_csv(tmp_path / "day.csv").set_index("transaction_id")["score"]
     pd.testing.assert_series_equal(by_file.sort_index(), by_day.sort_index(), check_exact=True)
+
+
+def test_a_file_of_two_days_is_ranked_day_by_day(tmp_path: Path, fraud_assets: Command) -> None:
+    """Alerts are what a team can look at in a day, and each says why."""
+    for day in (DAY_BEFORE, DAY):
+        output = str(tmp_path / f"{day}.parquet")
+        assert fraud_assets("export", "raw_batch", "--date", day, "--output", output).code == 0
+    batches = [pd.read_parquet(tmp_path / f"{day}.parquet").drop(columns="label") for day in (DAY_BEFORE, DAY)]
+    pd.concat(batches).to_parquet(tmp_path / "two.parquet")
+    both = ("--input", str(tmp_path / "two.parquet"), "--model-date", DAY, "--output", str(tmp_path / "scores.csv"))
+    said = fraud_assets("score", *both)
+    assert said.code == 0, said.err
+    scored = pd.read_csv(tmp_path / "scores.csv").set_index("transaction_id")
+    for batch in batches:
+        of_day = scored.loc[batch["transaction_id"]]
+        assert sorted(of_day["rank"]) == list(range(1, len(of_day) + 1))
+        assert of_day.sort_values("rank")["is_alert"].tolist() == [True] * 10 + [False] * (len(of_day) - 10)
+        assert of_day.loc[of_day["is_alert"], "reason_1"].notna().all()
+        assert of_day["review_sample"].sum() == 20
 
 
 def test_rows_of_a_file_that_cannot_be_read_are_counted(tmp_path: Path, fraud_assets: Command) -> None:

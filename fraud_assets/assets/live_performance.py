@@ -1,0 +1,207 @@
+"""What became of a day once its labels are known: the alerts that were raised, and how long the labels took."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, Plan, StoredFacts, code_version
+from fraud_assets.assets.promises import LIVE, Issued, Record, coming, issued_scores, past_week, promised
+from fraud_assets.checks import (
+    CHECK_SPECS,
+    LABELS_ARE_MATURE,
+    LIVE_AS_PROMISED,
+    labels_are_mature,
+    live_performance_is_as_promised,
+)
+from fraud_assets.learning import LearningError, known_labels
+from fraud_assets.learning.labels import same_kind_of_ids
+from fraud_assets.learning.watching.live import PROMISED, LiveDay, live_day
+from fraud_assets.learning.watching.maturity import age_of_share, label_maturity
+from fraud_assets.partitions import Window, shifted
+
+MATURITY = "label_maturity"
+COHORT_DAYS = 7
+
+_COMMENTS = {
+    "scored_date": "the day whose scores and alerts are judged",
+    "scored_version": "the version of its scored_batch that was issued: the first",
+    "later_versions": "how many came after it; they are retrospective, and not judged",
+    "is_retrospective": "the scores were first stored so long after their day that nobody can have acted on them",
+    "labels": "learnable transactions whose label is known",
+    "frauds": "of these, frauds",
+    "alerts_labelled": "alerts whose label is known",
+    "alert_precision": "frauds_in_alerts / alerts_labelled",
+    "alert_recall": "frauds_in_alerts / frauds",
+    "precision_at_k": "k = alerts_per_day",
+    "saving_per_day": "what the alerts have saved, less what all of them cost",
+    "history_weeks": "whole weeks of live minus promised; next_week_* are NULL until there are five",
+    "week_average_precision": "mean over the last seven scored days; NULL with fewer than four",
+    "week_expected_by": "history: next_week_* as stated before that week; validation: what was promised for its days",
+    "reason": "why there is nothing, or not everything, to judge",
+    **{f"promised_{name}": "on the validation days of the model that scored the day" for name in PROMISED},
+    **{f"difference_{name}": "live minus promised" for name in PROMISED},
+    **{f"is_{name}_as_promised": "a day spreads wider than the mean of the validation days does" for name in PROMISED},
+    **{f"next_week_{name}_low": "lower bound of the mean of the seven coming days, 95 %" for name in PROMISED},
+    **{f"next_week_{name}_high": "upper bound of the mean of the seven coming days, 95 %" for name in PROMISED},
+}
+_MATURITY_COMMENTS = {
+    "age_days": "midnights between the transaction and its label",
+    "labels_known": "share of the transactions that had a label by that age",
+    "frauds_known": "share of the frauds known by now that were known by that age",
+}
+_COUNTS = ("transactions", "labels", "frauds", "alerts", "alerts_labelled", "frauds_in_alerts")
+_INTEGERS = ("scored_version", "later_versions", *_COUNTS, "history_weeks")
+_BOOLEANS = ("is_retrospective", *(f"is_{name}_as_promised" for name in PROMISED))
+_TEXTS = ("day", "scored_date", "week_expected_by", "reason")
+
+
+def live_performance_asset(plan: Plan) -> dg.AssetsDefinition:
+    """`live_performance`: one row is what a day's alerts turned out to be worth; `label_maturity`: one is an age."""
+    windows, timezone = plan.windows, plan.settings.timezone
+    delay = windows.label_delay_days
+    oldest = max(plan.settings.watching.maturity_days, 2 * delay)
+    cohort: Window = (-oldest - COHORT_DAYS + 1, -oldest)
+    customer = ["customer_id"] if plan.features.has_customer else []
+    scored = ["transaction_id", "transaction_time", *customer, "amount", "score", "is_alert"]
+
+    @dg.multi_asset(
+        name=LIVE,
+        outs={
+            LIVE: dg.AssetOut(
+                io_manager_key=TABLES,
+                description="One row is what the alerts of the day scored_date turned out to be worth.",
+                kinds={"postgres", "pandas"},
+                owners=list(OWNERS),
+                group_name=GROUP,
+                code_version=code_version("1", vars(windows), vars(plan.alert_policy), timezone),
+                metadata={"layout": "rows", "volatile": ["later_versions"], "column_comments": _COMMENTS},
+            ),
+            MATURITY: dg.AssetOut(
+                io_manager_key=TABLES,
+                description="One row is an age in days, and the share of labels and frauds that were known by it.",
+                kinds={"postgres", "pandas"},
+                owners=list(OWNERS),
+                group_name=GROUP,
+                code_version=code_version("1", oldest, timezone),
+                metadata={"layout": "rows", "column_comments": _MATURITY_COMMENTS},
+            ),
+        },
+        ins={
+            "scored_batch": _input(window=[-delay, -delay], version="first", columns=scored),
+            "cleaned_features": _input(window=[-delay, -delay], columns=["transaction_id", "is_learnable"]),
+            "raw_batch": _input(window=list(cohort), columns=["transaction_id", "transaction_time"]),
+            "labels": _input(window=[cohort[0], 0], columns=["transaction_id", "label", "known_at"]),
+        },
+        partitions_def=plan.partitions,
+        check_specs=[CHECK_SPECS[LIVE_AS_PROMISED], CHECK_SPECS[LABELS_ARE_MATURE]],
+        retry_policy=RETRIES,
+    )
+    def live_performance(
+        context: dg.AssetExecutionContext,
+        storage: dg.ResourceParam[StoredFacts],
+        scored_batch: pd.DataFrame,
+        cleaned_features: pd.DataFrame,
+        raw_batch: pd.DataFrame,
+        labels: pd.DataFrame,
+    ) -> Iterator[dg.Output[pd.DataFrame] | dg.AssetCheckResult]:
+        day = context.partition_key
+        scored_date = shifted(day, -delay).isoformat()
+        issued = issued_scores(plan, storage, scored_date)
+        try:
+            rows = judged_rows(scored_batch, cleaned_features, labels, plan.end(day))
+            live = live_day(rows, policy=plan.alert_policy, timezone=timezone)
+            maturity = label_maturity(raw_batch, labels, before=plan.end(day), timezone=timezone, oldest=oldest)
+        except LearningError as error:
+            raise dg.Failure(f"No live performance on {day}: {error}", allow_retries=False) from error
+        record = {"day": day, "scored_date": scored_date, **_measured(issued, live)}
+        record |= promised(issued, live.metrics)
+        record |= past_week(plan, storage, day, record) | coming(storage, day, record)
+        record["reason"] = _reason(record, issued, live)
+        yield dg.Output(_table(record), LIVE, metadata=_facts(record))
+        yield live_performance_is_as_promised(
+            record["week_average_precision"],
+            record["week_expected_low"],
+            record["week_expected_high"],
+            record["week_expected_by"] or "nothing yet: there are too few days",
+        )
+        yield from _maturity(plan, maturity, len(raw_batch))
+
+    return live_performance
+
+
+def _input(**metadata: Any) -> dg.AssetIn:
+    """Whatever of it exists: the days before the first, and those that were never scored, are missing by right."""
+    return dg.AssetIn(metadata={**metadata, "missing": "empty"})
+
+
+def judged_rows(
+    scored: pd.DataFrame, features: pd.DataFrame, labels: pd.DataFrame, before: pd.Timestamp
+) -> pd.DataFrame:
+    """The issued rows with is_learnable (bool), and label (Int8) as far as it is known before `before`.
+
+    A transaction that has left its batch since is learnable: it is judged by its label. Raises `LearningError` when the
+    ids of scores and labels cannot be compared.
+    """
+    if scored.empty:
+        return scored.assign(is_learnable=False, label=None)
+    known = known_labels(labels, before)[["transaction_id", "label"]].astype({"label": "Int8"})
+    same_kind_of_ids(scored, known)
+    rows = scored.merge(features, on="transaction_id", how="left").merge(known, on="transaction_id", how="left")
+    return rows.assign(is_learnable=rows["is_learnable"].astype("boolean").fillna(value=True).astype("bool"))
+
+
+def _measured(issued: Issued | None, live: LiveDay) -> Record:
+    counts = {name: getattr(live, name) if live.transactions else None for name in _COUNTS}
+    return {
+        "scored_version": issued.version if issued else None,
+        "later_versions": issued.later_versions if issued else None,
+        "is_retrospective": issued.is_retrospective if issued else None,
+        **counts,
+        "alert_precision": live.alert_precision,
+        "alert_recall": live.alert_recall,
+        **live.metrics,
+    }
+
+
+def _reason(record: Record, issued: Issued | None, live: LiveDay) -> str | None:
+    date = record["scored_date"]
+    if issued is None:
+        return f"No scores of {date} are stored."
+    if issued.is_pruned:
+        return f"The scores of {date} as they were issued have been pruned."
+    if not live.transactions:
+        return f"There was no transaction on {date}."
+    if not live.labels:
+        return f"No label of {date} was known by the end of {record['day']}."
+    if record["saving_per_day"] is None:
+        return f"No labelled transaction of {date} has a score: the model was fitted on rows as late as they are."
+    return None if live.frauds else f"None of the {live.labels:,} labelled transactions of {date} is a fraud."
+
+
+def _table(record: Record) -> pd.DataFrame:
+    types = dict.fromkeys(_INTEGERS, "Int64") | dict.fromkeys(_BOOLEANS, "boolean") | dict.fromkeys(_TEXTS, "str")
+    return pd.DataFrame([record]).astype({name: types.get(name, "float64") for name in record})
+
+
+def _facts(record: Record) -> dict[str, Any]:
+    """What is known of the row, for the ledger: later days look it up, and Dagster plots its numbers."""
+    return {name: value for name, value in record.items() if name != "day" and value is not None}
+
+
+def _maturity(
+    plan: Plan, maturity: pd.DataFrame, transactions: int
+) -> Iterator[dg.Output[pd.DataFrame] | dg.AssetCheckResult]:
+    delay, wanted = plan.windows.label_delay_days, plan.settings.watching.mature_share
+    oldest, frauds = int(maturity["age_days"].iloc[-1]), int(maturity["frauds"].iloc[0])
+    known = float(maturity["frauds_known"].iloc[delay]) if frauds else None
+    if known is None:
+        summary = (
+            f"No transaction is {oldest} days old yet." if not transactions else f"None of {transactions:,} is a fraud."
+        )
+    else:
+        summary = f"After {delay} days {known:.1%} of {frauds:,} frauds were known, of those known by now."
+    facts: Mapping[str, Any] = {"summary": summary, "transactions": transactions, "frauds": frauds}
+    yield dg.Output(maturity, MATURITY, metadata={**facts, **({"frauds_known": known} if known is not None else {})})
+    yield labels_are_mature(summary, known, wanted, delay, age_of_share(maturity, wanted))
