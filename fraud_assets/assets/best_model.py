@@ -115,7 +115,7 @@ def best_model_asset(plan: Plan) -> dg.AssetsDefinition:
         context.log.info(decision.reason)
         figures = {
             "average precision over time": metric_history(
-                evaluation_table.rename(columns={"candidate": "model"}), days=history_days
+                with_choices(evaluation_table, *chosen_until(storage, decision)), days=history_days
             ),
             "candidates compared": model_comparison(today.rename(columns={"candidate": "model"})),
         }
@@ -253,6 +253,27 @@ def promised(contest: Contest, scored_as: str) -> dict[str, float]:
     row = contest.evaluation.set_index("candidate").loc[scored_as]
     names = [name for name in row.index if str(name).removesuffix("_low").removesuffix("_high") in METRICS]
     return {str(name): float(row[name]) for name in names if pd.notna(row[name])}
+
+
+def chosen_until(storage: StoredFacts, decision: Decision) -> tuple[dict[str, str], dict[str, float | None]]:
+    """By day, which row of its evaluation the best model's recipe was scored as, and its score; the day's own last."""
+    scored_as = {**storage.stored_facts(BEST_MODEL, "scored_as"), decision.day: decision.scored_as}
+    return scored_as, {**storage.stored_facts(BEST_MODEL, "score"), decision.day: decision.score}
+
+
+def with_choices(
+    evaluation: pd.DataFrame, scored_as: Mapping[str, str], scores: Mapping[str, float | None]
+) -> pd.DataFrame:
+    """The evaluations of some days as a history: day, model, average_precision, and is_winner where a model was used.
+
+    The champion has a row of its own on days on which its recipe was no candidate's.
+    """
+    rows = evaluation[["day", "candidate", "average_precision"]].rename(columns={"candidate": "model"})
+    days = [day for day in sorted(rows["day"].unique()) if scored_as.get(day) == CHAMPION]
+    if days:
+        own = {"day": days, "model": CHAMPION, "average_precision": [scores.get(day) for day in days]}
+        rows = pd.concat([rows, pd.DataFrame(own).astype({"average_precision": "float64"})], ignore_index=True)
+    return rows.assign(is_winner=rows["model"] == rows["day"].map(scored_as))
 
 
 def _metadata(best: BestModel, candidates: Mapping[str, TunedRecipe], drawn: Mapping[str, Any]) -> dict[str, Any]:

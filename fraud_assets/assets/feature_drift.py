@@ -25,7 +25,10 @@ SCORE, FRAUD_RATE = "score", "fraud_rate"
 
 _COMMENTS = {
     "subject": "a feature, score, or fraud_rate",
-    "psi": "population stability index of the day against the training window's days of the same weekday",
+    "psi": (
+        "population stability index of the day against the training window's days of the same weekday (all of them, "
+        f"where it has none), of score against the {SCORE_DAYS} days before"
+    ),
     "psi_by_chance": "what the index exceeds once in a hundred days, over all subjects, though nothing has changed",
     "missing_rate": "share of the day's learnable transactions without a value",
     "value": "of fraud_rate: known frauds / learnable transactions of the newest labelled day, D - label_delay_days",

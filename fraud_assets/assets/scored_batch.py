@@ -19,7 +19,10 @@ _COMMENTS = {
     "rank": "place of the score within the day; 1 is the highest",
     "is_alert": "raised by the alert policy (capacity or cost); a refund or declined transaction is none",
     "review_sample": "no alert, but drawn at random to be looked at, so that labels are not only about alerts",
-    "reason_1": "what made the score high: with a typical value of this alone it would be lower; NULL outside alerts",
+    "reason_1": (
+        "what made the score high: with a typical value of this alone it would be lower or, where several are each "
+        "enough, that of a typical transaction higher with this alone; NULL outside alerts"
+    ),
     "reason_2": "the next strongest reason; NULL where there is none",
     "reason_3": "the third strongest reason; NULL where there is none",
 }
@@ -59,8 +62,7 @@ def scored_batch_asset(plan: Plan) -> dg.AssetsDefinition:
                 "transactions": len(scored),
                 "alerts": len(alerts),
                 "expected_saving": expected_saving(plan, scored),
-                "lowest_alert_score": float(alerts["score"].min()) if len(alerts) else 0.0,
-                "mean_score": float(scored["score"].mean()) if seen < len(scored) else 0.0,
+                **score_numbers(scored),
                 "not_scored": seen,
                 "model_trained_until": best_model.trained_until.isoformat(),
                 "top_alerts": _table(alerts.head(MOST_SHOWN)),
@@ -95,6 +97,13 @@ def score_day(plan: Plan, best: BestModel, features: pd.DataFrame, identifiers: 
     reasons = worded_reasons(best.model, features[is_alert], best.typical, jobs=learning.jobs)
     scored = features[list(identifiers)].assign(score=scores, rank=rank, is_alert=is_alert, review_sample=drawn)
     return scored.join(reasons)
+
+
+def score_numbers(scored: pd.DataFrame) -> dict[str, float]:
+    """The mean score and the lowest of an alert; what is not defined is left out, as a 0 would be plotted as one."""
+    of_alerts = scored.loc[scored["is_alert"], "score"]
+    numbers = {"lowest_alert_score": of_alerts.min(), "mean_score": scored["score"].mean()}
+    return {name: float(value) for name, value in numbers.items() if pd.notna(value)}
 
 
 def expected_saving(plan: Plan, scored: pd.DataFrame) -> float:

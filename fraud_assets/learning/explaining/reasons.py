@@ -41,9 +41,8 @@ def strongest_reasons(
     A feature is named when the score falls once this feature alone is set to its typical value (Robnik-Sikonja and
     Kononenko 2008, "Explaining classifications for individual instances", with one value instead of the mean over
     all). Where several features would each be enough by themselves, none of them lowers the score alone; then those
-    are named that raise the score of a wholly typical transaction most. A row that scores no higher than the typical
-    transaction has no reason. Equal changes are ordered as the model's features are. That no fraud is known where one
-    could be is not named.
+    are named that raise the score of a wholly typical transaction most, if the row scores higher than that one. Equal
+    changes are ordered as the model's features are. That no fraud is known where one could be is not named.
 
     Raises `LearningError` when a feature has no typical value.
     """
@@ -82,8 +81,9 @@ def _explained(
     if len(silent):
         own = {name: values[silent] for name, values in own.items()}
         usual = {name: values[silent] for name, values in usual.items()}
-        scores, alone = _swapped_scores(model, usual, own, jobs)
-        falls[silent] = _excess(alone, scores[:, None]) * nameable[silent]
+        wholly_usual, alone = _swapped_scores(model, usual, own, jobs)
+        is_higher = _excess(scores[silent], wholly_usual) > 0
+        falls[silent] = _excess(alone, wholly_usual[:, None]) * nameable[silent] * is_higher[:, None]
     return [_strongest(model.features, of_row, most) for of_row in falls]
 
 

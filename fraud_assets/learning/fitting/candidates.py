@@ -19,7 +19,7 @@ from fraud_assets.learning.fitting.canonical import canonical
 from fraud_assets.learning.fitting.ensemble import WEIGHT_DIGITS, choose_weights
 from fraud_assets.learning.fitting.families import ENSEMBLE, FAMILIES, Parameters, Recipe, known_family
 from fraud_assets.learning.fitting.fits import fit_all, fit_recipe, model_of
-from fraud_assets.learning.fitting.models import FraudModel, score
+from fraud_assets.learning.fitting.models import FraudModel, uncalibrated
 from fraud_assets.learning.fitting.pool import worker_pool
 from fraud_assets.learning.fitting.results import SearchResult
 from fraud_assets.learning.fitting.search import SearchBudget, Searched, scored_parts, search
@@ -130,12 +130,35 @@ def score_candidates(
     Raises `LearningError` when a row is not later than every row that a candidate was fitted on: its score would
     promise more than the model can keep.
     """
-    scores = {}
-    for name, candidate in candidates.items():
-        if candidate.model is not None:
-            check_unseen(name, candidate, rows)
-            scores[name] = score(candidate.model, rows, jobs=jobs)
-    return scores
+    models = {name: candidate.model for name, candidate in candidates.items() if candidate.model is not None}
+    for name in models:
+        check_unseen(name, candidates[name], rows)
+    single = {
+        name: uncalibrated(model, rows, jobs=jobs)
+        for name, model in models.items()
+        if not _is_made_of(candidates[name], candidates)
+    }
+    return {
+        name: model.calibrator(
+            single[name]
+            if name in single
+            else model.classifier_.average([single[member.family] for member in candidates[name].recipe.members])
+        )
+        for name, model in models.items()
+    }
+
+
+def _is_made_of(ensemble: Candidate, candidates: Mapping[str, Candidate]) -> bool:
+    """Whether its members are among the candidates, fitted on the same rows: their scores are then its members'."""
+    members = ensemble.recipe.members
+    return bool(members) and all(
+        member.family in candidates
+        and candidates[member.family].model is not None
+        and candidates[member.family].recipe == member
+        and candidates[member.family].trained_until == ensemble.trained_until
+        and candidates[member.family].rows == ensemble.rows
+        for member in members
+    )
 
 
 def check_unseen(name: str, candidate: Candidate, rows: pd.DataFrame) -> None:

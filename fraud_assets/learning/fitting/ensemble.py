@@ -40,11 +40,16 @@ class LogOddsAverage(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # typ
 
     def predict_proba(self, X: NDArray[Any]) -> FloatArray:
         """(n, 2): the averages as probabilities of genuine and of fraud."""
-        odds = np.zeros(len(X))
-        for weight, classifier in zip(self.weights, self.classifiers_, strict=True):
-            odds += weight * log_odds(classifier.predict_proba(X)[:, 1].astype(np.float64))
-        fraud = expit(odds)
+        fraud = self.average([classifier.predict_proba(X)[:, 1] for classifier in self.classifiers_])
         return np.column_stack([1 - fraud, fraud])
+
+    def average(self, scores: Sequence[NDArray[Any]]) -> FloatArray:
+        """The averages (n,) of what the members have scored, an array (n,) from each."""
+        odds = np.zeros(len(scores[0]))
+        for weight, of_member in zip(self.weights, scores, strict=True):
+            odds += weight * log_odds(of_member.astype(np.float64))
+        fraud: FloatArray = expit(odds)
+        return fraud
 
     def predict(self, X: NDArray[Any]) -> NDArray[np.int64]:
         return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
@@ -49,6 +50,8 @@ MOST_ONE_HOT_COLUMNS = 20
 # What a linear model knows of 80,000 rows it knows of more; with splines, each row is hundreds of numbers.
 MOST_LINEAR_ROWS = 80_000
 SPLINE_DEGREE = 3
+# In standard deviations, further than any fitted row can be: what a later row is beyond that only overflows distances.
+FURTHEST = 1e6
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,9 @@ def _scaled(layout: Layout, knots: int | None = None) -> ColumnTransformer:
     """Imputed, bent by splines if `knots` are given, and scaled; categories one-hot."""
     # Imputing has made a copy, which may be scaled in place.
     steps: list[Any] = [SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(copy=False)]
-    if knots is not None:
+    if knots is None:
+        steps.append(FunctionTransformer(within_reach))
+    else:
         splines = SplineTransformer(
             n_knots=knots, degree=SPLINE_DEGREE, knots="quantile", extrapolation="constant", include_bias=False
         )
@@ -146,6 +151,11 @@ def _scaled(layout: Layout, knots: int | None = None) -> ColumnTransformer:
     return ColumnTransformer(
         [("numeric", numbers, list(layout.numeric)), ("categorical", categories, list(layout.categorical))]
     )
+
+
+def within_reach(scaled: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """Scaled numbers, none of them further out than `FURTHEST`."""
+    return scaled.clip(-FURTHEST, FURTHEST)
 
 
 def _ordinal(layout: Layout) -> Pipeline:

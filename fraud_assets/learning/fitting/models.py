@@ -35,7 +35,11 @@ class ColumnEncoder:
 
     @classmethod
     def from_rows(cls, rows: pd.DataFrame, features: tuple[str, ...], categorical: tuple[str, ...]) -> Self:
-        """The encoder of these columns, with the categories that `rows` have, in alphabetical order."""
+        """The encoder of these columns, with the categories that `rows` have, in alphabetical order.
+
+        Raises `LearningError` when a feature is no column of `rows`.
+        """
+        _require(features, rows)
         return cls(features, {name: tuple(sorted(rows[name].dropna().astype("str").unique())) for name in categorical})
 
     @property
@@ -60,11 +64,7 @@ class ColumnEncoder:
         `order` takes the rows at these positions instead of all. Single precision halves the memory; seven digits are
         more than any family tells apart. Raises `LearningError` when a feature is no column of `rows`.
         """
-        missing = [name for name in self.features if name not in rows]
-        if missing:
-            raise LearningError(
-                f"The rows lack the feature {missing[0]!r} that the model was fitted on; compute their features anew."
-            )
+        _require(self.features, rows)
         matrix = np.empty((len(rows) if order is None else len(order), len(self.features)), dtype=np.float32)
         for position, name in enumerate(self.features):
             values = self._values(rows[name])
@@ -85,6 +85,14 @@ class ColumnEncoder:
         codes[codes < 0] = len(categories)  # a category that the training rows do not have is unknown, not missing
         codes[values.isna().to_numpy()] = np.nan
         return codes
+
+
+def _require(features: tuple[str, ...], rows: pd.DataFrame) -> None:
+    missing = [name for name in features if name not in rows]
+    if missing:
+        raise LearningError(
+            f"The rows lack the feature {missing[0]!r} that the model was fitted on; compute their features anew."
+        )
 
 
 class FraudModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -127,11 +135,16 @@ class FraudModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 def score(model: FraudModel, rows: pd.DataFrame, *, jobs: int = 1) -> FloatArray:
     """The calibrated probability of fraud of each row, in the order of the rows; the same bits for any `jobs`."""
+    return model.calibrator(uncalibrated(model, rows, jobs=jobs))
+
+
+def uncalibrated(model: FraudModel, rows: pd.DataFrame, *, jobs: int = 1) -> FloatArray:
+    """What the model's classifier says of each row, before the calibrator."""
     matrix = model.encoder_.matrix(rows)
     pieces = [matrix[start : start + SCORED_AT_ONCE] for start in range(0, len(matrix), SCORED_AT_ONCE)]
     with threadpool_limits(1):
         scores = worker_pool(jobs)(delayed(score_matrix)(model.classifier_, piece) for piece in pieces)
-    return model.calibrator(np.concatenate([np.zeros(0), *scores]))
+    return np.concatenate([np.zeros(0), *scores])
 
 
 def score_matrix(classifier: Any, matrix: Matrix) -> FloatArray:

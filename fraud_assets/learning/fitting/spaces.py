@@ -63,24 +63,24 @@ K_NEAREST_NEIGHBORS: tuple[Parameters, ...] = (
 )
 
 RANDOM_FOREST: tuple[Parameters, ...] = (
-    {"min_samples_leaf": 2, "max_samples": 0.3, "max_features": 0.5, "genuine_per_fraud": 25},
-    {"min_samples_leaf": 3, "max_samples": 0.5, "max_features": 0.3, "genuine_per_fraud": 25},
-    {"min_samples_leaf": 5, "max_samples": 0.5, "max_features": 0.5, "genuine_per_fraud": 25},
-    {"min_samples_leaf": 2, "max_samples": 0.5, "max_features": "sqrt", "genuine_per_fraud": 25},
     {"min_samples_leaf": 5, "max_samples": 0.5, "max_features": "sqrt", "genuine_per_fraud": 25},
+    {"min_samples_leaf": 3, "max_samples": 0.3, "max_features": "sqrt", "genuine_per_fraud": 25},
+    {"min_samples_leaf": 3, "max_samples": 0.3, "max_features": 0.3, "genuine_per_fraud": 25},
+    {"min_samples_leaf": 5, "max_samples": 0.5, "max_features": 0.3, "genuine_per_fraud": 25},
+    {"min_samples_leaf": 2, "max_samples": 0.5, "max_features": "sqrt", "genuine_per_fraud": 25},
+    {"min_samples_leaf": 10, "max_samples": 0.5, "max_features": 0.3, "genuine_per_fraud": 25},
     {"min_samples_leaf": 1, "max_samples": 0.5, "max_features": "sqrt", "genuine_per_fraud": 10},
-    {"min_samples_leaf": 5, "max_samples": 0.5, "max_features": 0.3, "genuine_per_fraud": 50},
-    {"min_samples_leaf": 10, "max_samples": 0.5, "max_features": 0.5, "genuine_per_fraud": 25},
+    {"min_samples_leaf": 5, "max_samples": 0.5, "max_features": "sqrt", "genuine_per_fraud": 50},
     {"min_samples_leaf": 3, "max_samples": 0.5, "max_features": 0.3, "genuine_per_fraud": 10},
     {
         "min_samples_leaf": 3,
         "max_samples": 0.5,
-        "max_features": 0.3,
+        "max_features": "sqrt",
         "genuine_per_fraud": 10,
         "fraud_weight": "balanced",
     },
     {"min_samples_leaf": 5, "max_samples": 0.3, "max_features": 0.3, "genuine_per_fraud": 25, "fraud_weight": 5.0},
-    {"min_samples_leaf": 2, "max_samples": 0.5, "max_features": 0.3, "genuine_per_fraud": 5, "bags": 3},
+    {"min_samples_leaf": 2, "max_samples": 0.5, "max_features": "sqrt", "genuine_per_fraud": 5, "bags": 3},
     {"min_samples_leaf": 2, "max_samples": 0.8, "max_features": "sqrt", "genuine_per_fraud": 1, "bags": 10},
 )
 

@@ -62,6 +62,13 @@ def test_where_each_of_two_is_enough_both_are_named() -> None:
     assert strongest_reasons(model, row(third=5), USUAL) == [("third",)]
 
 
+def test_what_scores_lower_than_a_typical_transaction_is_not_explained_by_what_would_raise_that_one() -> None:
+    """Each of the two is suspicious alone, together they are harmless: nothing has made the score high."""
+    model = known_model(lambda X: np.array([0.5, 0.8, 0.3])[((X[:, :2] > 2).sum(axis=1)).astype(int)], NAMES)
+    assert strongest_reasons(model, row(first=5, second=5), USUAL) == [()]
+    assert strongest_reasons(model, row(first=5), USUAL) == [("first",)]
+
+
 def test_a_score_near_one_still_has_its_reason() -> None:
     """The fall is a billionth of the score, and real."""
     model = known_model(lambda X: 1 - 1e-9 * np.where(X[:, 1] > 2, 1e-2, 1), NAMES)

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
@@ -25,6 +25,7 @@ def drawn(n: int, slope: float, intercept: float, seed: int = 0) -> tuple[np.nda
 
 
 @given(slopes, intercepts, st.lists(st.integers(1, 999), min_size=2, unique=True))
+@settings(deadline=None)
 def test_it_rises_strictly(slope: float, intercept: float, thousandths: list[int]) -> None:
     scores = np.sort(np.array(thousandths) / 1_000)
     # Beyond these odds, double precision has no room between a probability and 1.
@@ -85,6 +86,7 @@ def test_a_slope_that_would_not_rise_is_refused(slope: float) -> None:
 
 
 @given(slopes, intercepts)
+@settings(deadline=None)
 def test_it_survives_json(slope: float, intercept: float) -> None:
     calibrator = Calibrator(slope, intercept)
     assert Calibrator.from_json(json.loads(json.dumps(calibrator.as_json()))) == calibrator

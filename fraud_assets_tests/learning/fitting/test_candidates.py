@@ -202,6 +202,15 @@ def test_a_missing_feature_is_named(candidates: dict[str, Candidate]) -> None:
         score_candidates(candidates, parts()[1].drop(columns="strength"))
 
 
+@pytest.mark.parametrize("name", ["strength", "channel"])
+def test_a_recipe_whose_column_the_source_has_no_more_cannot_be_fitted(
+    name: str, candidates: dict[str, Candidate]
+) -> None:
+    """A number or a category: it is a recipe's failure, which the day survives, and no crash."""
+    with pytest.raises(LearningError, match=f"lack the feature '{name}'"):
+        fit_recipe(candidates["random_forest"].recipe, parts()[0].drop(columns=name), BUDGET)
+
+
 @pytest.fixture
 def broken_regression(monkeypatch: pytest.MonkeyPatch) -> None:
     """A family whose only parameters scikit-learn itself refuses."""

@@ -1,17 +1,27 @@
 """The ensemble averages log-odds with weights that are best on out-of-fold scores, the same ones every time."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from fraud_assets.learning import Calibrator, SearchResult
+from fraud_assets.learning import (
+    FAMILIES,
+    Calibrator,
+    SearchBudget,
+    SearchResult,
+    fit_candidates,
+    score_candidates,
+)
 from fraud_assets.learning.fitting.calibration import fit_calibrator
 from fraud_assets.learning.fitting.ensemble import LogOddsAverage, choose_weights
 from fraud_assets.learning.fitting.search import Searched
 from fraud_assets.learning.fitting.trials import ScoredPart
+from fraud_assets_tests.learning.frames import NUMERIC_SPEC, labelled_rows
 
 RNG = np.random.default_rng(3)
 Y = [(RNG.random(2_000) < 0.05).astype(np.int8) for _ in range(2)]
@@ -101,3 +111,15 @@ def test_the_average_is_of_log_odds() -> None:
     expected = expit(0.75 * odds[0] + 0.25 * odds[1])
     assert average.predict_proba(X)[:, 1] == pytest.approx(expected)
     assert average.predict_proba(X).sum(axis=1) == pytest.approx(np.ones(500))
+
+
+def test_scored_beside_its_members_it_has_the_scores_that_it_has_alone() -> None:
+    rows = labelled_rows()
+    fitted = fit_candidates(rows, [*FAMILIES, "ensemble"], NUMERIC_SPEC, SearchBudget(configurations=1))
+    later = rows.assign(transaction_time=rows["transaction_time"] + pd.Timedelta(days=30))
+    together = score_candidates(fitted, later)["ensemble"]
+    alone = score_candidates({"ensemble": fitted["ensemble"]}, later)["ensemble"]
+    np.testing.assert_array_equal(together, alone)
+    weaker = replace(fitted["random_forest"], recipe=replace(fitted["random_forest"].recipe, parameters={}))
+    others = score_candidates(fitted | {"random_forest": weaker}, later)["ensemble"]
+    np.testing.assert_array_equal(others, alone)

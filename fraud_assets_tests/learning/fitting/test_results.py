@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fraud_assets.learning import Calibrator, SearchResult, incumbents, reusable
@@ -56,6 +56,7 @@ def test_all_take_part_in_one_search_or_none_does() -> None:
 
 
 @given(st.dictionaries(st.integers(0, 20), st.integers(0, 10)), st.integers(0, 20), st.integers(1, 10))
+@settings(deadline=None)
 def test_nothing_later_is_ever_used_and_nothing_is_used_for_ever(
     ages: dict[int, int], today: int, every_days: int
 ) -> None:

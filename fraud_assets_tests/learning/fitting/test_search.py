@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score
 from threadpoolctl import threadpool_limits
@@ -76,6 +76,7 @@ def test_a_fold_scores_what_a_fit_on_its_earlier_rows_would(candidate: Candidate
 
 
 @given(st.integers(5, 200), st.integers(1, 30), st.integers(0, 3))
+@settings(deadline=None)
 def test_a_day_never_fits_more_than_it_may(max_fits: int, configurations: int, folds: int) -> None:
     rounds = SearchBudget(configurations=configurations, max_fits=max_fits).rounds(folds)
     assert len(FAMILIES) * (rounds.fits + 1) <= max_fits

@@ -158,3 +158,14 @@ def test_rows_of_one_instant_allow_no_search() -> None:
     candidate = fit_candidates(rows, ["random_forest"], NUMERIC_SPEC, BUDGET)["random_forest"]
     assert candidate.search == []
     assert candidate.model is not None
+
+
+def test_a_later_value_beyond_all_bounds_is_scored_and_spoils_no_other_row() -> None:
+    """A placeholder such as 1e20, never seen before: distances from it overflow single precision."""
+    fitted, later = fitted_on(labelled_rows())
+    ugly = later.reset_index(drop=True)
+    ugly.loc[0, "strength"], ugly.loc[1, "noise"] = 1e20, -1e20
+    usual = score_candidates(fitted, later)
+    for name, scores in score_candidates(fitted, ugly).items():
+        assert np.isfinite(scores).all(), name
+        np.testing.assert_allclose(scores[2:], usual[name][2:], rtol=1e-6, err_msg=name)
