@@ -33,6 +33,7 @@ from fraud_assets.postgres.storage.reading import load
 from fraud_assets.postgres.storage.rows import replace_rows
 from fraud_assets.postgres.storage.swap import replace_partition
 from fraud_assets.postgres.storage.tables import TableSpec, stored_columns
+from fraud_assets.postgres.transfer.freed_memory import give_back
 from fraud_assets.postgres.values.frames import Incoming, incoming
 from fraud_assets.postgres.values.to_pandas import typed
 
@@ -149,9 +150,12 @@ class PostgresTableIOManager(dg.ConfigurableIOManager):
         with as_failures():
             check_is_asset(context)
             asset, ask = asset_name(context.asset_key), wanted(context)
+            give_back()
             keys = all_partitions(context, self.postgres.stored_row_counts(asset)) if ask.keys is None else ask.keys
             annotation = None if context.dagster_type.is_any else context.dagster_type.typing_type
             is_stream = annotation is pa.RecordBatchReader
             loaded = load(self.postgres, asset, keys, selection(context), ask.required, at_once=not is_stream)
             note_seen(context, loaded.versions, ask)
-            return typed(loaded.reader, annotation)
+            rows = typed(loaded.reader, annotation)
+            give_back()
+            return rows

@@ -49,6 +49,8 @@ MOST_CATEGORIES = 100
 MOST_ONE_HOT_COLUMNS = 20
 # What a linear model knows of 80,000 rows it knows of more; with splines, each row is hundreds of numbers.
 MOST_LINEAR_ROWS = 80_000
+# The cost of a tree grows faster than its rows.
+MOST_FOREST_ROWS = 100_000
 SPLINE_DEGREE = 3
 # In standard deviations, further than any fitted row can be: what a later row is beyond that only overflows distances.
 FURTHEST = 1e6
@@ -206,6 +208,6 @@ FAMILIES: Mapping[str, Family] = {
     "logistic_regression": Family(_logistic_regression, spaces.LOGISTIC_REGRESSION, most_rows=MOST_LINEAR_ROWS),
     "support_vector_machine": Family(_support_vector_machine, spaces.SUPPORT_VECTOR_MACHINE, is_slow=True),
     "k_nearest_neighbors": Family(_k_nearest_neighbors, spaces.K_NEAREST_NEIGHBORS, is_slow=True),
-    "random_forest": Family(_random_forest, spaces.RANDOM_FOREST),
+    "random_forest": Family(_random_forest, spaces.RANDOM_FOREST, most_rows=MOST_FOREST_ROWS),
     "gradient_boosting": Family(_gradient_boosting, spaces.GRADIENT_BOOSTING),
 }

@@ -36,7 +36,7 @@ class SearchBudget:
     same share of them, whichever others are fitted. A family tries at most `configurations` of its space, drawn by
     `search_seed`. A fit of a search sees at most `max_search_rows` rows, and any fit of a slow family (k-nearest
     neighbours, support vectors) at most `max_slow_rows`. Raises `LearningError` where there is less than a fit for
-    each family.
+    each family, or no configuration to try.
     """
 
     configurations: int = 6
@@ -48,6 +48,8 @@ class SearchBudget:
     jobs: int = 1
 
     def __post_init__(self) -> None:
+        if self.configurations < 1:
+            raise LearningError(f"A search of {self.configurations} configurations tries none; take at least 1.")
         if self.max_fits < len(FAMILIES):
             raise LearningError(
                 f"{self.max_fits} fits a day are too few: each of the {len(FAMILIES)} families needs one; raise "

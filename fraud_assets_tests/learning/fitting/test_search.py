@@ -97,6 +97,13 @@ def test_less_than_a_fit_for_each_family_is_refused() -> None:
         SearchBudget(max_fits=4)
 
 
+@pytest.mark.parametrize("configurations", [0, -1])
+def test_a_search_of_nothing_is_refused(configurations: int) -> None:
+    """It would say nothing, and store a configuration that was never tried as what was found."""
+    with pytest.raises(LearningError, match="tries none; take at least 1"):
+        SearchBudget(configurations=configurations)
+
+
 @pytest.mark.parametrize(("max_fits", "fits"), [(5, 1), (10, 2), (20, 4), (30, 6), (60, 11)])
 def test_a_small_number_of_fits_is_kept_and_told(max_fits: int, fits: int) -> None:
     budget = SearchBudget(max_search_rows=1_000, max_fits=max_fits)
