@@ -220,7 +220,7 @@ class LearningSettings(Section):
     )
     configurations: int = Field(default=6, ge=1, le=60, description="how many parameter sets a family tries in a day")
     max_fits: int = Field(
-        default=60, ge=5, description="fits a day in all, a fifth for each family: those of the search and the last one"
+        default=60, ge=5, description="fits of a day's candidates in all, a fifth for each family: search and last one"
     )
     search_every_days: int = Field(
         default=7, ge=1, le=365, description="for how many days a search's results serve; 1 is a search each day"

@@ -26,8 +26,9 @@ FAST = {
     "autovacuum_naptime": "1h",
 }
 
-# A checkout may be read-only, and a test means the same on every machine: examples of earlier runs are not kept.
-hypothesis.settings.register_profile("fraud_assets", database=None)
+# A checkout may be read-only, and a test means the same on every machine, however busy: examples of earlier runs are
+# not kept, and none is too slow.
+hypothesis.settings.register_profile("fraud_assets", database=None, deadline=None)
 hypothesis.settings.load_profile("fraud_assets")
 
 SHARED_DATA = "shared/data"

@@ -45,6 +45,7 @@ from fraud_assets.learning import (
     refit_best,
     score_candidates,
 )
+from fraud_assets.learning.measuring.daily import DAILY, daily_means
 from fraud_assets.partitions import Window, shifted
 from fraud_assets.reporting.comparison import model_comparison
 from fraud_assets.reporting.history import metric_history
@@ -66,9 +67,7 @@ def best_model_asset(plan: Plan) -> dg.AssetsDefinition:
         io_manager_key=MODELS,
         ins={
             "evaluation_table": dg.AssetIn(metadata={"window": [1 - history_days, 0]}),
-            "evaluation_slices": dg.AssetIn(
-                metadata={"columns": ["candidate", "slice_kind", "slice", "average_precision"]}
-            ),
+            "evaluation_slices": dg.AssetIn(metadata={"columns": ["candidate", "slice_kind", "slice", *DAILY]}),
             **{family: dg.AssetIn(key=[PREFIX, family], metadata={"missing": "empty"}) for family in CANDIDATES},
             "cleaned_features": dg.AssetIn(metadata={"window": list(learned)}),
             "labels": dg.AssetIn(metadata={"window": list(windows.labels_for(learned, 0))}),
@@ -77,7 +76,7 @@ def best_model_asset(plan: Plan) -> dg.AssetsDefinition:
         kinds={"scikitlearn", "postgres"},
         owners=list(OWNERS),
         group_name=GROUP,
-        code_version=code_version("2", vars(windows), plan.settings.learning.model_dump(mode="json", exclude={"jobs"})),
+        code_version=code_version("3", vars(windows), plan.settings.learning.model_dump(mode="json", exclude={"jobs"})),
         metadata={"volatile": ["fit_seconds", "champion_version"]},
         pool=BEST_MODEL_POOL,
         retry_policy=RETRIES,
@@ -230,8 +229,8 @@ def with_champion(contest: Contest, tuned: TunedRecipe, candidates: Mapping[str,
 
 
 def daily(slices: pd.DataFrame) -> pd.DataFrame:
-    """Of the evaluation's slices those that are days: a row a scorer and day, with its average precision."""
-    return slices.loc[slices["slice_kind"] == "day", ["candidate", "slice", "average_precision"]]
+    """Of the evaluation's slices those that are days: a row a scorer and day, with its `DAILY` metrics."""
+    return slices.loc[slices["slice_kind"] == "day", ["candidate", "slice", *DAILY]]
 
 
 def rules(plan: Plan) -> Rules:
@@ -249,10 +248,14 @@ def chosen(decision: Decision, candidates: Mapping[str, TunedRecipe], incumbent:
 
 
 def promised(contest: Contest, scored_as: str) -> dict[str, float]:
-    """What the winner reached on the validation days: metrics, and the ends of their intervals, where defined."""
+    """What the winner reached on the validation days: metrics, and the ends of their intervals, where defined.
+
+    Beside those of the evaluation, over all days, are the means of daily values: what a live day is compared with.
+    """
     row = contest.evaluation.set_index("candidate").loc[scored_as]
     names = [name for name in row.index if str(name).removesuffix("_low").removesuffix("_high") in METRICS]
-    return {str(name): float(row[name]) for name in names if pd.notna(row[name])}
+    overall = {str(name): float(row[name]) for name in names if pd.notna(row[name])}
+    return overall | daily_means(contest.daily[contest.daily["candidate"] == scored_as])
 
 
 def chosen_until(storage: StoredFacts, decision: Decision) -> tuple[dict[str, str], dict[str, float | None]]:

@@ -39,11 +39,13 @@ SEARCH_RESULT = "search_result"
 
 
 class SearchConfig(dg.Config):
-    """What the search of one run may cost, and when it is due, instead of what the settings say."""
+    """What the search of one run may cost, and when it is due, instead of what the settings say.
+
+    Nothing of what a fit on a whole window sees is here: the refit of the winner goes by the settings alone.
+    """
 
     configurations: int | None = None
     max_search_rows: int | None = None
-    max_slow_rows: int | None = None
     max_fits: int | None = None
     search_every_days: int | None = None
 
@@ -150,9 +152,12 @@ def stored_results(storage: StoredFacts, names: Sequence[str]) -> dict[str, dict
 
 
 def _version(plan: Plan) -> str:
-    spaces = [[name, *(dict(parameters) for parameters in family.configurations)] for name, family in FAMILIES.items()]
+    families = [
+        [name, family.is_slow, family.most_rows, *(dict(parameters) for parameters in family.configurations)]
+        for name, family in FAMILIES.items()
+    ]
     learning = plan.settings.learning
-    return code_version("2", spaces, vars(plan.windows), _ingredients(plan.budget), learning.search_every_days)
+    return code_version("2", families, vars(plan.windows), _ingredients(plan.budget), learning.search_every_days)
 
 
 def _ingredients(budget: SearchBudget) -> Mapping[str, int]:

@@ -12,6 +12,8 @@ import pandas as pd
 from fraud_assets.learning import BOUNDS, METRICS
 
 NUMBERS = (*METRICS, "fit_seconds")
+COMPARED = ("average_precision", "roc_auc", "precision_at_k", "expected_calibration_error", "saving_per_day")
+"""What is told of every scorer: all numbers of all would bury the pictures."""
 
 _METRIC_COMMENTS = {
     "average_precision": "area under the precision-recall curve",
@@ -59,11 +61,13 @@ COMMENTS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def evaluation_metadata(table: pd.DataFrame, winner: str | None, warning: str | None) -> dict[str, Any]:
-    """The winner or the warning, the evaluation as a table, and each metric and bound as a number of its own.
+def evaluation_metadata(
+    table: pd.DataFrame, winner: str | None, warning: str | None, drawn: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The winner or the warning, the evaluation as a table, the pictures, and then numbers by themselves.
 
-    The winner's numbers have their plain names, those of a candidate its name before them: Dagster plots them over the
-    partitions.
+    The winner's numbers have their plain names; of every other scorer there are those of `COMPARED`, with its name
+    before them: Dagster plots them over the partitions.
     """
     told = {"winner": winner, "warning": warning}
     return {
@@ -71,18 +75,20 @@ def evaluation_metadata(table: pd.DataFrame, winner: str | None, warning: str | 
         "validation_rows": int(table["validation_rows"].iloc[0]),
         "validation_frauds": int(table["validation_frauds"].iloc[0]),
         "evaluation": _table(table),
+        **drawn,
         **_numbers(table, winner),
     }
 
 
 def _numbers(table: pd.DataFrame, winner: str | None) -> dict[str, float]:
-    numbers: dict[str, float] = {}
     by_candidate = table.set_index("candidate")
-    winners = [] if winner is None else [("", winner)]
-    for prefix, candidate in [*winners, *((f"{name}/", name) for name in by_candidate.index)]:
-        measured = by_candidate.loc[candidate, [*NUMBERS, *BOUNDS]].dropna()
-        numbers |= {f"{prefix}{metric}": float(value) for metric, value in measured.items()}
-    return numbers
+    of_winner = {} if winner is None else dict(by_candidate.loc[winner, [*NUMBERS, *BOUNDS]].dropna())
+    compared = {
+        f"{candidate}/{metric}": value
+        for metric in COMPARED
+        for candidate, value in by_candidate[metric].dropna().items()
+    }
+    return {str(name): float(value) for name, value in (of_winner | compared).items()}
 
 
 def _table(table: pd.DataFrame) -> dg.TableMetadataValue:

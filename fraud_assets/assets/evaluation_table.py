@@ -91,7 +91,7 @@ def evaluation_table_asset(plan: Plan) -> dg.AssetsDefinition:
         if warning is not None:
             context.log.warning(warning)
         drawn = pictures.metadata(context.log, _figures(rows, scores, measured.overall, winner))
-        metadata = evaluation_metadata(measured.overall, winner, warning) | drawn
+        metadata = evaluation_metadata(measured.overall, winner, warning, drawn)
         yield dg.Output(measured.overall, "evaluation_table", metadata=metadata)
         yield dg.Output(measured.slices, "evaluation_slices")
         yield dg.Output(measured.bins, "calibration_bins")

@@ -40,7 +40,7 @@ _COMMENTS = {
     "week_average_precision": "mean over the last seven scored days; NULL with fewer than four",
     "week_expected_by": "history: next_week_* as stated before that week; validation: what was promised for its days",
     "reason": "why there is nothing, or not everything, to judge",
-    **{f"promised_{name}": "on the validation days of the model that scored the day" for name in PROMISED},
+    **{f"promised_{name}": "mean of the validation days, each by itself, of the day's model" for name in PROMISED},
     **{f"difference_{name}": "live minus promised" for name in PROMISED},
     **{f"is_{name}_as_promised": "a day spreads wider than the mean of the validation days does" for name in PROMISED},
     **{f"next_week_{name}_low": "lower bound of the mean of the seven coming days, 95 %" for name in PROMISED},
@@ -75,7 +75,7 @@ def live_performance_asset(plan: Plan) -> dg.AssetsDefinition:
                 kinds={"postgres", "pandas"},
                 owners=list(OWNERS),
                 group_name=GROUP,
-                code_version=code_version("1", vars(windows), vars(plan.alert_policy), timezone),
+                code_version=code_version("2", vars(windows), vars(plan.alert_policy), timezone),
                 metadata={"layout": "rows", "volatile": ["later_versions"], "column_comments": _COMMENTS},
             ),
             MATURITY: dg.AssetOut(

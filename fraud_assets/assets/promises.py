@@ -14,6 +14,7 @@ from fraud_assets.learning.measuring.intervals import Interval
 from fraud_assets.learning.watching.live import (
     DAYS_OF_WEEK,
     PROMISED,
+    PROMISED_AS,
     coming_week,
     week_as_promised,
     week_mean,
@@ -59,10 +60,10 @@ def issued_scores(plan: Plan, storage: StoredFacts, scored_date: str) -> Issued 
 
 
 def promised(issued: Issued | None, live: Mapping[str, float | None]) -> Record:
-    """What validation promised for the scores, with its interval, and live minus promised."""
+    """What validation promised for a day of the scores, with its interval, and live minus promised."""
     record: Record = {}
     for name in PROMISED:
-        promise, low, high = (_number(issued, f"{name}{end}") for end in ("", "_low", "_high"))
+        promise, low, high = (_number(issued, f"{PROMISED_AS[name]}{end}") for end in ("", "_low", "_high"))
         record |= {f"promised_{name}": promise, f"promised_{name}_low": low, f"promised_{name}_high": high}
         value = live.get(name)
         record[f"difference_{name}"] = None if value is None or promise is None else value - promise
@@ -79,7 +80,7 @@ def coming(storage: StoredFacts, day: str, today: Record) -> Record:
     record: Record = {}
     for name in PROMISED:
         differences = _until_today(storage, f"difference_{name}", day, today)
-        promise = storage.stored_facts("best_model", name).get(day)
+        promise = storage.stored_facts("best_model", PROMISED_AS[name]).get(day)
         prediction = coming_week(differences, promise, day)
         record[f"next_week_{name}_low"] = prediction.low if prediction else None
         record[f"next_week_{name}_high"] = prediction.high if prediction else None

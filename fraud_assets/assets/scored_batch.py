@@ -1,21 +1,23 @@
 """The day's transactions, scored by the day's best model; the alerts among them, with their reasons."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 import numpy as np
 import pandas as pd
 
+from fraud_assets.assets.candidate_models import CANDIDATES, PREFIX
 from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, Plan, code_version
-from fraud_assets.learning import BestModel, score
+from fraud_assets.learning import BestModel, Candidate, score
 from fraud_assets.learning.explaining.reasons import REASONS, worded_reasons
 from fraud_assets.learning.watching.review import review_sample
 
 MOST_SHOWN = 20
 
 _COMMENTS = {
-    "score": "probability of fraud; NULL where the model was fitted on rows as late as this one",
+    "score": "probability of fraud, by a fit that has seen no row as late as this one; NULL where there is none",
     "rank": "place of the score within the day; 1 is the highest",
     "is_alert": "raised by the alert policy (capacity or cost); a refund or declined transaction is none",
     "review_sample": "no alert, but drawn at random to be looked at, so that labels are not only about alerts",
@@ -31,11 +33,14 @@ _COMMENTS = {
 def scored_batch_asset(plan: Plan) -> dg.AssetsDefinition:
     """`scored_batch`: one row is one transaction of the day with its score, rank, alert flag and reasons."""
     learning = plan.settings.learning
+    # Where a day is split, the best model has learned from all of it; what was held out only a candidate has not seen.
+    fitted_before = CANDIDATES if plan.windows.is_split else ()
 
     @dg.asset(
         name="scored_batch",
         partitions_def=plan.partitions,
         io_manager_key=TABLES,
+        ins={name: dg.AssetIn(key=[PREFIX, name], metadata={"missing": "empty"}) for name in fitted_before},
         description="One row is one transaction of the day with its score, rank, alert flag and the reasons for it.",
         kinds={"postgres", "scikitlearn"},
         owners=list(OWNERS),
@@ -46,9 +51,10 @@ def scored_batch_asset(plan: Plan) -> dg.AssetsDefinition:
         retry_policy=RETRIES,
     )
     def scored_batch(
-        context: dg.AssetExecutionContext, cleaned_features: pd.DataFrame, best_model: BestModel
+        context: dg.AssetExecutionContext, cleaned_features: pd.DataFrame, best_model: BestModel, **candidates: Any
     ) -> dg.Output[pd.DataFrame]:
-        scored = score_day(plan, best_model, cleaned_features, [*plan.features.identifiers, "amount"])
+        model = as_fitted_before(best_model, candidates.get(best_model.decision.scored_as))
+        scored = score_day(plan, model, cleaned_features, [*plan.features.identifiers, "amount"])
         alerts = scored[scored["is_alert"]].sort_values("rank")
         seen = int(scored["score"].isna().sum())
         if seen:
@@ -64,12 +70,22 @@ def scored_batch_asset(plan: Plan) -> dg.AssetsDefinition:
                 "expected_saving": expected_saving(plan, scored),
                 **score_numbers(scored),
                 "not_scored": seen,
-                "model_trained_until": best_model.trained_until.isoformat(),
+                "model_trained_until": model.trained_until.isoformat(),
                 "top_alerts": _table(alerts.head(MOST_SHOWN)),
             },
         )
 
     return scored_batch
+
+
+def as_fitted_before(best: BestModel, candidate: Candidate | None) -> BestModel:
+    """The best model with the fit of the candidate that won, which has not seen the rows held out; without one, as is.
+
+    Calibrator and threshold are the same.
+    """
+    if candidate is None or candidate.model is None:
+        return best
+    return replace(best, model=candidate.model, trained_until=candidate.trained_until)
 
 
 def score_day(plan: Plan, best: BestModel, features: pd.DataFrame, identifiers: Sequence[str]) -> pd.DataFrame:

@@ -133,6 +133,11 @@ def test_the_next_days_champion_is_the_first_days_recipe(done: World) -> None:
     assert decision.difference == pytest.approx(gains.mean(), abs=1e-12)
     assert best.promised["average_precision"] == table["average_precision"][decision.scored_as]
     assert best.promised["average_precision_low"] < best.promised["average_precision"]
+    of_winner = slices[(slices["slice_kind"] == "day") & (slices["candidate"] == decision.scored_as)]
+    for metric in ("average_precision", "roc_auc"):
+        assert best.promised[f"daily_{metric}"] == pytest.approx(of_winner[metric].mean(), abs=1e-12)
+        assert best.promised[f"daily_{metric}_low"] < of_winner[metric].mean() < best.promised[f"daily_{metric}_high"]
+    assert _facts(done)["daily_average_precision"] == best.promised["daily_average_precision"]
 
 
 def test_made_again_the_day_has_the_same_content_whatever_the_version_of_its_champion(done: World) -> None:

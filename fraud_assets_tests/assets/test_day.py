@@ -12,6 +12,7 @@ import pytest
 from fraud_assets.assets import all_assets
 from fraud_assets.assets.best_model import Rows
 from fraud_assets.assets.candidate_models import CANDIDATES, training_rows
+from fraud_assets.assets.evaluation_metadata import COMPARED
 from fraud_assets.assets.evaluation_table import validation_rows
 from fraud_assets.assets.feature_importance import measured_model
 from fraud_assets.assets.pictures import Pictures
@@ -240,10 +241,13 @@ def test_metrics_are_numbers_and_the_table_is_a_table_in_the_metadata(done: Worl
     assert event.asset_materialization is not None
     metadata = event.asset_materialization.metadata
     table = done.table("evaluation_table").set_index("candidate")
-    for metric in METRICS:
+    for metric in COMPARED:
         stored = metadata[f"gradient_boosting/{metric}"].value
         assert isinstance(stored, float)
         assert stored == table[metric]["gradient_boosting"]
+    winner = str(metadata["winner"].value)
+    for metric in METRICS:
+        assert metadata[metric].value == table[metric][winner]
     assert metadata["average_precision"].value == table.loc[list(CANDIDATES), "average_precision"].max()
     assert isinstance(metadata["evaluation"], dg.TableMetadataValue)
 

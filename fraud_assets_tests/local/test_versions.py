@@ -189,7 +189,7 @@ def test_the_current_version_needs_no_restoring(archive: Archive, fraud_assets: 
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["versions", "scored", "--date", DAY], 1, "There is no asset 'scored'; the assets are best_model, candidate"),
+        (["versions", "scored", "--date", DAY], 1, "There is no asset 'scored'; the assets are best_model, calibr"),
         (["restore", "scored", "--date", DAY, "--version", "1"], 1, "There is no asset 'scored'; the assets are"),
         (["versions", "raw_batch", "--date", DAY], 1, f"There is no partition {DAY} of raw_batch; fraud-assets run"),
         (["restore", "best_model", "--date", EMPTY_DAY, "--version", "1"], 1, f"no partition {EMPTY_DAY} of best_mod"),

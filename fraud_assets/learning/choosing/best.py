@@ -28,8 +28,8 @@ class BestModel:
 
     `trained_from` and `trained_until` are the first and last transaction_time of the refit's rows, `typical` their
     median of each numeric feature and their most frequent category of each other one. `promised` has what the recipe
-    reached on the validation days: metrics, and the ends of their intervals. Between equal runs only `fit_seconds` and
-    `champion_version` may differ.
+    reached on the validation days: metrics over all of them, means of daily ones, and the ends of their intervals.
+    Between equal runs only `fit_seconds` and `champion_version` may differ.
     """
 
     recipe: Recipe

@@ -44,8 +44,8 @@ class Contest:
 
     `evaluation` has a row a scorer, over all validation days: candidate (its name), average_precision, roc_auc.
     `daily` has a row a scorer and validation day: candidate, slice (the day) and average_precision, missing where it
-    is not defined. `scored_as` names the rows of the recipe in charge: a candidate that has the same recipe, or
-    `CHAMPION`; None where there is none, or where it could not be fitted, and `failure` says why.
+    is not defined, and perhaps more. `scored_as` names the rows of the recipe in charge: a candidate that has the same
+    recipe, or `CHAMPION`; None where there is none, or where it could not be fitted, and `failure` says why.
     """
 
     day: str

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import joblib
 import pandas as pd
 from joblib import Parallel
 from threadpoolctl import threadpool_limits
@@ -33,6 +34,7 @@ __all__ = [
     "check_unseen",
     "fit_candidates",
     "fit_recipe",
+    "is_made_of",
     "needed_for",
     "score_candidates",
 ]
@@ -136,7 +138,7 @@ def score_candidates(
     single = {
         name: uncalibrated(model, rows, jobs=jobs)
         for name, model in models.items()
-        if not _is_made_of(candidates[name], candidates)
+        if not is_made_of(candidates[name], candidates)
     }
     return {
         name: model.calibrator(
@@ -148,17 +150,27 @@ def score_candidates(
     }
 
 
-def _is_made_of(ensemble: Candidate, candidates: Mapping[str, Candidate]) -> bool:
-    """Whether its members are among the candidates, fitted on the same rows: their scores are then its members'."""
+def is_made_of(ensemble: Candidate, candidates: Mapping[str, Candidate]) -> bool:
+    """Whether its members are the very models of the candidates, by value: their scores are then its members'.
+
+    Equal recipes are not enough: rows, seed and limits of rows decide what is fitted, too.
+    """
     members = ensemble.recipe.members
-    return bool(members) and all(
-        member.family in candidates
-        and candidates[member.family].model is not None
-        and candidates[member.family].recipe == member
-        and candidates[member.family].trained_until == ensemble.trained_until
-        and candidates[member.family].rows == ensemble.rows
-        for member in members
+    if ensemble.model is None or not members:
+        return False
+    fitted = zip(members, ensemble.model.classifier_.classifiers_, strict=True)
+    return all(
+        (candidate := candidates.get(member.family)) is not None
+        and candidate.model is not None
+        and candidate.recipe == member
+        and _digest(candidate.model, candidate.model.classifier_) == _digest(ensemble.model, classifier)
+        for member, classifier in fitted
     )
+
+
+def _digest(model: FraudModel, classifier: Any) -> str:
+    """Of all that decides what a classifier says of the model's rows. Fitted ones are `canonical`: alike, if equal."""
+    return str(joblib.hash([model.encoder_, classifier]))
 
 
 def check_unseen(name: str, candidate: Candidate, rows: pd.DataFrame) -> None:

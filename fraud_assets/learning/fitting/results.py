@@ -63,7 +63,8 @@ def reusable(
     """The results of the newest search that all of `names` took part in; None when the day has to search.
 
     The search must lie after `day - every_days` and before `day`, and must have been stored on a day before `day`:
-    nothing found later is ever used, also when an old day is computed anew. Only results of the same `made_by` count.
+    nothing found later is ever used, also when an old day is computed anew. Only results of the same `made_by` count,
+    and a search in which one of `names` failed serves no other day: what made it fail may be gone.
     """
     oldest = (date.fromisoformat(day) - timedelta(days=every_days)).isoformat()
     by_name = [_by_search(stored.get(name, {}), day, made_by, oldest) for name in names]
@@ -92,5 +93,5 @@ def _by_search(results: Mapping[str, SearchResult], day: str, made_by: str, olde
     return {
         result.searched_on: result
         for key, result in sorted(results.items(), reverse=True)
-        if key < day and result.made_by == made_by and oldest < result.searched_on < day
+        if key < day and result.made_by == made_by and result.failure is None and oldest < result.searched_on < day
     }

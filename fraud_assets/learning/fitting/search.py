@@ -32,11 +32,11 @@ SCORED_SHARE = 1 / 3
 class SearchBudget:
     """What a day may cost. `jobs` fits run at a time (-1: one a core); all else decides the result, too.
 
-    All fits of a day, those of the search and those on the whole window, are at most `max_fits`; each family has the
-    same share of them, whichever others are fitted. A family tries at most `configurations` of its space, drawn by
-    `search_seed`. A fit of a search sees at most `max_search_rows` rows, and any fit of a slow family (k-nearest
-    neighbours, support vectors) at most `max_slow_rows`. Raises `LearningError` where there is less than a fit for
-    each family, or no configuration to try.
+    All fits of a day's candidates, those of the search and those on the whole window, are at most `max_fits`; each
+    family has the same share of them, whichever others are fitted. A family tries at most `configurations` of its
+    space, drawn by `search_seed`. A fit of a search sees at most `max_search_rows` rows, and any fit of a slow family
+    (k-nearest neighbours, support vectors) at most `max_slow_rows`. Raises `LearningError` where there is less than a
+    fit for each family, or no configuration to try.
     """
 
     configurations: int = 6

@@ -12,11 +12,14 @@ import numpy as np
 import pandas as pd
 
 from fraud_assets.learning.measuring.alerting import AlertPolicy
+from fraud_assets.learning.measuring.daily import DAILY
 from fraud_assets.learning.measuring.intervals import Interval, Prediction, prediction_interval
 from fraud_assets.learning.measuring.metrics import WITH_INTERVALS, evaluate
 
 PROMISED = WITH_INTERVALS
 """The metrics of a live day that validation promises, with intervals."""
+PROMISED_AS = {name: DAILY.get(name, name) for name in PROMISED}
+"""What each is called among the promises: a day is compared with the mean of days, never with all days at once."""
 DAYS_OF_WEEK = 7
 FEWEST_DAYS_OF_WEEK = 4
 LONGEST_HISTORY_WEEKS = 26

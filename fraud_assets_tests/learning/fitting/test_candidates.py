@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ from fraud_assets.learning import (
     score_candidates,
 )
 from fraud_assets.learning.fitting.calibration import FloatArray, log_odds
+from fraud_assets.learning.fitting.candidates import is_made_of
 from fraud_assets.learning.fitting.families import Family
 from fraud_assets_tests.learning.frames import NUMERIC_SPEC, at, labelled_rows
 
@@ -153,6 +155,26 @@ def test_the_ensemble_is_the_average_of_the_candidates_themselves(candidates: di
     model = candidates[ENSEMBLE].model
     assert model is not None
     assert score(model, later) == pytest.approx(candidates[ENSEMBLE].calibrator(expit(odds)))
+
+
+def test_only_members_that_are_the_same_models_are_scored_once(candidates: dict[str, Candidate]) -> None:
+    """Stored and loaded one by one they still are; fitted with another seed, or on fewer rows, they are not."""
+    _, later = parts()
+    weights = dict.fromkeys(FAMILIES, 0.2)
+    found = {name: candidate.result for name, candidate in candidates.items()}
+    found[ENSEMBLE] = dataclasses.replace(found[ENSEMBLE], parameters=weights)
+    made = fit_candidates(parts()[0], ALL, NUMERIC_SPEC, BUDGET, found=found)
+    ensemble = made[ENSEMBLE]
+    loaded = {name: pickle.loads(pickle.dumps(candidate)) for name, candidate in made.items()}
+    assert is_made_of(loaded[ENSEMBLE], loaded)
+    assert not is_made_of(ensemble, {ENSEMBLE: ensemble})
+    assert not is_made_of(made["random_forest"], made)
+    own = score_candidates({ENSEMBLE: ensemble}, later)[ENSEMBLE]
+    assert score_candidates(made, later)[ENSEMBLE].tobytes() == own.tobytes()
+    for changes in ({"seed": 1}, {"max_slow_rows": 300}):
+        others = fit_candidates(parts()[0], ALL, NUMERIC_SPEC, dataclasses.replace(BUDGET, **changes), found=found)
+        assert all(others[name].recipe == made[name].recipe for name in ALL)
+        assert score_candidates({**others, ENSEMBLE: ensemble}, later)[ENSEMBLE].tobytes() == own.tobytes(), changes
 
 
 def test_a_subset_gives_what_all_together_give(candidates: dict[str, Candidate]) -> None:

@@ -35,6 +35,8 @@ def test_the_numbers_in_its_text_are_the_codes(page: str) -> None:
         f"`learning.search_every_days` ({LearningSettings().search_every_days})",
         f"`learning.configurations` ({LearningSettings().configurations})",
         f"{MOST_PICKS} picks",
+        "of a day's candidates in all",
+        "On top come the refit of the winner and, where the champion's recipe is no candidate's, its fit",
     ):
         assert sentence in text, sentence
 

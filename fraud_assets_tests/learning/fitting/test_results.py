@@ -55,6 +55,13 @@ def test_all_take_part_in_one_search_or_none_does() -> None:
     assert reusable(stored, ["a", "c"], day(6), made_by="v1", every_days=7) is None
 
 
+def test_a_search_in_which_one_failed_serves_no_other_day() -> None:
+    stored = {"a": {day(3): found(3), day(5): found(5)}, "b": {day(3): found(3), day(5): found(5, failure="broken")}}
+    assert reusable(stored, ["a", "b"], day(6), made_by="v1", every_days=7) == {"a": found(3), "b": found(3)}
+    assert reusable(stored, ["a", "b"], day(6), made_by="v1", every_days=3) is None
+    assert reusable(stored, ["a"], day(6), made_by="v1", every_days=3) == {"a": found(5)}
+
+
 @given(st.dictionaries(st.integers(0, 20), st.integers(0, 10)), st.integers(0, 20), st.integers(1, 10))
 @settings(deadline=None)
 def test_nothing_later_is_ever_used_and_nothing_is_used_for_ever(
