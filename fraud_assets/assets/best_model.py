@@ -180,7 +180,9 @@ class Rows:
     def _of(self, window: Window) -> pd.DataFrame:
         times = self.features["transaction_time"]
         start, end = self.plan.end_of(self.day, window[0] - 1), self.plan.end_of(self.day, window[1])
-        return self.features[(times >= start) & (times < end)]
+        is_inside = ((times >= start) & (times < end)).to_numpy()
+        # Where one day is all there is, a copy of it would be the largest object.
+        return self.features if is_inside.all() else self.features[is_inside]
 
 
 def contest_of(plan: Plan, day: str, evaluation: pd.DataFrame, slices: pd.DataFrame) -> Contest:

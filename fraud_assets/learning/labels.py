@@ -53,13 +53,13 @@ def learnable_rows(features: pd.DataFrame, labels: pd.DataFrame, before: pd.Time
     same_kind_of_ids(features, known)
     label = features["transaction_id"].map(known.set_index("transaction_id")["label"].astype("float32"))
     learned = (features["is_learnable"].astype("bool") & label.notna()).to_numpy()
-    # One copy of the rows, in their order: a merge and a sort would each make another, of the largest frame there is.
     places = np.flatnonzero(learned)
     identifiers = features[["transaction_time", "transaction_id"]].iloc[places].reset_index(drop=True)
-    order = identifiers.sort_values(["transaction_time", "transaction_id"]).index.to_numpy()
-    rows = features.take(places[order]).reset_index(drop=True)
-    rows["label"] = label.to_numpy()[places[order]].astype("int8")
-    return rows
+    places = places[identifiers.sort_values(["transaction_time", "transaction_id"]).index.to_numpy()]
+    # The frame is the largest there is: one copy of the rows in their order, and none where all are in order already.
+    is_as_it_was = np.array_equal(places, np.arange(len(features)))
+    rows = (features if is_as_it_was else features.take(places)).reset_index(drop=True)
+    return rows.assign(label=label.to_numpy()[places].astype("int8"))
 
 
 def same_kind_of_ids(transactions: pd.DataFrame, labels: pd.DataFrame) -> None:

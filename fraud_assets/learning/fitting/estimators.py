@@ -13,6 +13,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
+from sklearn.svm import SVC
 
 # Fewer genuine rows than this say too little about what is usual, however few the frauds are.
 LEAST_GENUINE = 5_000
@@ -121,6 +122,25 @@ def _fit_weighted(classifier: Any, X: NDArray[Any], y: NDArray[Any], fraud_weigh
     if isinstance(classifier, Pipeline):
         return classifier.fit(X, y, **{f"{classifier.steps[-1][0]}__sample_weight": weights})
     return classifier.fit(X, y, sample_weight=weights)
+
+
+class RadialSVC(SVC):  # type: ignore[misc]
+    """Support vectors with radial basis functions, whose decisions are matrix products in single precision.
+
+    They are the library's own to about four digits, at several times the speed: libsvm takes row after row.
+    """
+
+    def decision_function(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """(n,) of float64; positive is fraud."""
+        rows, vectors = X.astype(np.float32), self.support_vectors_.astype(np.float32)
+        distances = rows @ (-2 * vectors.T)
+        distances += (rows**2).sum(axis=1)[:, None]
+        distances += (vectors**2).sum(axis=1)
+        np.maximum(distances, 0, out=distances)
+        distances *= np.float32(-self._gamma)
+        kernel = np.exp(distances, out=distances)
+        decisions: NDArray[np.float64] = (kernel @ self.dual_coef_[0].astype(np.float32)).astype(np.float64)
+        return decisions + float(self.intercept_[0])
 
 
 class PlattScaledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]

@@ -16,7 +16,6 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, SplineTransformer, StandardScaler
-from sklearn.svm import SVC
 
 from fraud_assets.learning.errors import LearningError
 from fraud_assets.learning.fitting import spaces
@@ -24,6 +23,7 @@ from fraud_assets.learning.fitting.estimators import (
     CappedNeighborsClassifier,
     EmptyColumnFiller,
     PlattScaledClassifier,
+    RadialSVC,
     SamplingClassifier,
 )
 from fraud_assets.learning.fitting.spaces import JsonScalar, Parameters
@@ -178,7 +178,9 @@ def _logistic_regression(parameters: Mapping[str, Any], layout: Layout, seed: in
 
 
 def _support_vector_machine(parameters: Mapping[str, Any], layout: Layout, seed: int) -> PlattScaledClassifier:
-    return PlattScaledClassifier(make_pipeline(_scaled(layout), SVC(cache_size=100, random_state=seed, **parameters)))
+    return PlattScaledClassifier(
+        make_pipeline(_scaled(layout), RadialSVC(cache_size=100, random_state=seed, **parameters))
+    )
 
 
 def _k_nearest_neighbors(parameters: Mapping[str, Any], layout: Layout, seed: int) -> Pipeline:

@@ -15,6 +15,7 @@ from sklearn.svm import SVC
 from fraud_assets.learning.fitting.estimators import (
     CappedNeighborsClassifier,
     PlattScaledClassifier,
+    RadialSVC,
     SamplingClassifier,
 )
 
@@ -126,3 +127,14 @@ def test_fewer_rows_than_neighbours_are_all_neighbours() -> None:
 )
 def test_a_clone_has_the_same_parameters(estimator: object) -> None:
     assert repr(clone(estimator)) == repr(estimator)
+
+
+@pytest.mark.parametrize("gamma", ["scale", 0.02])
+def test_decisions_in_single_precision_are_the_librarys(gamma: str | float) -> None:
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(3_000, 12))
+    y = (X[:, 0] + rng.normal(size=3_000) > 2).astype(int)
+    fitted = RadialSVC(C=10.0, gamma=gamma).fit(X, y)
+    later = np.vstack([rng.normal(size=(500, 12)), np.full((1, 12), 1e6), np.full((1, 12), -300.0)])
+    np.testing.assert_allclose(fitted.decision_function(later), SVC.decision_function(fitted, later), atol=2e-3)
+    np.testing.assert_array_equal(fitted.predict(X), SVC(C=10.0, gamma=gamma).fit(X, y).predict(X))
