@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -16,6 +16,9 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+# A page has to come to what is expected of it, however busy the machine is.
+expect.set_options(timeout=30_000)
 
 
 @contextmanager
