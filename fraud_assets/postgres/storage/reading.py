@@ -73,7 +73,7 @@ def load(
     They come in batches, or `at_once`, in as few as can be, where all of them are wanted in memory anyway.
 
     Raises `PartitionMissing` naming the first of `required` that does not exist (a first version that was pruned does
-    not either), and `PostgresStorageError` for that do not exist and conditions that the server
+    not either), and `PostgresStorageError` for columns that do not exist and conditions that the server
     refuses.
     """
     vanished: tuple[Version, ...] = ()
