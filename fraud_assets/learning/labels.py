@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fraud_assets.learning.errors import LearningError
+from fraud_assets.learning.ordering import BY, taken, time_order
 
 NEVER = pd.Timestamp("2262-01-01", tz="UTC")
 
@@ -54,11 +55,9 @@ def learnable_rows(features: pd.DataFrame, labels: pd.DataFrame, before: pd.Time
     label = features["transaction_id"].map(known.set_index("transaction_id")["label"].astype("float32"))
     learned = (features["is_learnable"].astype("bool") & label.notna()).to_numpy()
     places = np.flatnonzero(learned)
-    identifiers = features[["transaction_time", "transaction_id"]].iloc[places].reset_index(drop=True)
-    places = places[identifiers.sort_values(["transaction_time", "transaction_id"]).index.to_numpy()]
+    places = places[time_order(features[BY].iloc[places])]
     # The frame is the largest there is: one copy of the rows in their order, and none where all are in order already.
-    is_as_it_was = np.array_equal(places, np.arange(len(features)))
-    rows = (features if is_as_it_was else features.take(places)).reset_index(drop=True)
+    rows = taken(features, places)
     return rows.assign(label=label.to_numpy()[places].astype("int8"))
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fraud_assets.learning.errors import LearningError
+from fraud_assets.learning.ordering import taken, time_order
 
 HELD_OUT_SHARE = 0.2
 INNER_FOLDS = 3
@@ -53,7 +54,7 @@ def split_last_fifth(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     Rows with the same timestamp are never on both sides. Raises `LearningError` when all have the same one.
     """
-    ordered = _in_order(rows)
+    ordered = taken(rows, time_order(rows))
     times = ordered["transaction_time"]
     if times.nunique() < 2:
         raise LearningError(
@@ -65,14 +66,6 @@ def split_last_fifth(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     cut = cut if cut > times.iloc[0] else times[times > times.iloc[0]].iloc[0]
     start = int(times.searchsorted(cut))
     return ordered.iloc[:start], ordered.iloc[start:].reset_index(drop=True)
-
-
-def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows in time order; rows that are so already are not copied."""
-    identifiers = rows[["transaction_time", "transaction_id"]].reset_index(drop=True)
-    order = identifiers.sort_values(["transaction_time", "transaction_id"]).index.to_numpy()
-    is_in_order = np.array_equal(order, np.arange(len(rows)))
-    return (rows if is_in_order else rows.take(order)).reset_index(drop=True)
 
 
 def prequential_folds(times: pd.Series, y: NDArray[Any], label_delay: timedelta) -> InnerFolds:

@@ -13,6 +13,7 @@ from fraud_assets.learning.errors import LearningError
 from fraud_assets.learning.fitting.families import Recipe
 from fraud_assets.learning.fitting.models import ColumnEncoder, Matrix
 from fraud_assets.learning.fitting.results import SearchResult
+from fraud_assets.learning.ordering import time_order
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,13 @@ class Window:
         """The window with all of the features. Raises `LearningError` for rows of one class, or a missing feature."""
         check_both_classes(rows)
         # Positions instead of sorted rows: a second copy of a long window's frame would be the largest object there is.
-        ordered = rows[["transaction_time", "transaction_id"]].reset_index(drop=True)
-        ordered = ordered.sort_values(["transaction_time", "transaction_id"])
-        order = ordered.index.to_numpy()
+        order = time_order(rows)
         encoder = ColumnEncoder.from_rows(rows, features, categorical)
         return cls(
             encoder=encoder,
             X=encoder.matrix(rows, order),
             y=rows["label"].to_numpy(dtype=np.int8)[order],
-            times=ordered["transaction_time"].reset_index(drop=True),
+            times=rows["transaction_time"].iloc[order].reset_index(drop=True),
         )
 
     def without_constants(self) -> "Window":
