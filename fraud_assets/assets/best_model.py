@@ -14,6 +14,7 @@ from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import (
     BEST_MODEL_POOL,
     GROUP,
+    LABEL_COLUMNS,
     MODELS,
     OWNERS,
     RETRIES,
@@ -70,7 +71,7 @@ def best_model_asset(plan: Plan) -> dg.AssetsDefinition:
             "evaluation_slices": dg.AssetIn(metadata={"columns": ["candidate", "slice_kind", "slice", *DAILY]}),
             **{family: dg.AssetIn(key=[PREFIX, family], metadata={"missing": "empty"}) for family in CANDIDATES},
             "cleaned_features": dg.AssetIn(metadata={"window": list(learned)}),
-            "labels": dg.AssetIn(metadata={"window": list(windows.labels_for(learned, 0))}),
+            "labels": dg.AssetIn(metadata={"window": list(windows.labels_for(learned, 0)), "columns": LABEL_COLUMNS}),
         },
         description="The model to use: the recipe of champion or challenger, refitted on the newest labelled days.",
         kinds={"scikitlearn", "postgres"},

@@ -10,7 +10,17 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from fraud_assets.assets.plan import GROUP, MODELS, OWNERS, RETRIES, TRAINING_POOL, Plan, StoredFacts, code_version
+from fraud_assets.assets.plan import (
+    GROUP,
+    LABEL_COLUMNS,
+    MODELS,
+    OWNERS,
+    RETRIES,
+    TRAINING_POOL,
+    Plan,
+    StoredFacts,
+    code_version,
+)
 from fraud_assets.learning import (
     FAMILIES,
     Candidate,
@@ -78,9 +88,18 @@ def candidate_models_asset(plan: Plan) -> dg.AssetsDefinition:
             for name in CANDIDATES
         },
         ins={
-            "cleaned_features": dg.AssetIn(metadata={"window": list(windows.training)}),
+            "cleaned_features": dg.AssetIn(
+                metadata={
+                    "window": list(windows.training),
+                    "columns": plan.learned_columns,
+                    "where": "is_learnable",
+                }
+            ),
             "labels": dg.AssetIn(
-                metadata={"window": list(windows.labels_for(windows.training, windows.training_horizon))}
+                metadata={
+                    "window": list(windows.labels_for(windows.training, windows.training_horizon)),
+                    "columns": LABEL_COLUMNS,
+                }
             ),
         },
         partitions_def=plan.partitions,

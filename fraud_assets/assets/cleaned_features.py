@@ -3,7 +3,7 @@
 import dagster as dg
 import pandas as pd
 
-from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, Plan
+from fraud_assets.assets.plan import GROUP, LABEL_COLUMNS, OWNERS, RETRIES, TABLES, Plan
 from fraud_assets.learning import LearningError, compute_features
 
 
@@ -16,7 +16,9 @@ def cleaned_features_asset(plan: Plan) -> dg.AssetsDefinition:
         io_manager_key=TABLES,
         ins={
             "raw_batch": dg.AssetIn(metadata={"window": list(plan.feature_history), "columns": _inputs(plan)}),
-            "labels": dg.AssetIn(metadata={"window": list(plan.feature_history), "missing": "empty"}),
+            "labels": dg.AssetIn(
+                metadata={"window": list(plan.feature_history), "missing": "empty", "columns": LABEL_COLUMNS}
+            ),
         },
         description="One row is one valid transaction with its features, and no label.",
         kinds={"postgres", "pandas"},

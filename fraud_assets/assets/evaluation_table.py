@@ -11,7 +11,7 @@ import pandas as pd
 from fraud_assets.assets.candidate_models import CANDIDATES, PREFIX
 from fraud_assets.assets.evaluation_metadata import COMMENTS, evaluation_metadata
 from fraud_assets.assets.pictures import Pictures
-from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, Plan, StoredFacts, code_version
+from fraud_assets.assets.plan import GROUP, LABEL_COLUMNS, OWNERS, RETRIES, TABLES, Plan, StoredFacts, code_version
 from fraud_assets.checks import (
     CHECK_SPECS,
     EVERY_FAMILY_FITTED,
@@ -65,7 +65,9 @@ def evaluation_table_asset(plan: Plan) -> dg.AssetsDefinition:
         ins={
             **{family: dg.AssetIn(key=[PREFIX, family], metadata={"missing": "empty"}) for family in CANDIDATES},
             "cleaned_features": dg.AssetIn(metadata={"window": list(windows.validation)}),
-            "labels": dg.AssetIn(metadata={"window": list(windows.labels_for(windows.validation, 0))}),
+            "labels": dg.AssetIn(
+                metadata={"window": list(windows.labels_for(windows.validation, 0)), "columns": LABEL_COLUMNS}
+            ),
         },
         partitions_def=plan.partitions,
         check_specs=[CHECK_SPECS[HISTORY_IS_COMPLETE], CHECK_SPECS[EVERY_FAMILY_FITTED]],

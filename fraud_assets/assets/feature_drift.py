@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, Plan, code_version
+from fraud_assets.assets.plan import GROUP, LABEL_COLUMNS, OWNERS, RETRIES, TABLES, Plan, code_version
 from fraud_assets.checks import CHECK_SPECS, FEATURES_ARE_STABLE, features_are_stable
 from fraud_assets.learning import LearningError
 from fraud_assets.learning.watching.drift import (
@@ -20,7 +20,6 @@ from fraud_assets.learning.watching.rates import daily_frauds, rate_change
 from fraud_assets.partitions import shifted
 
 SCORE_DAYS = 7
-LABEL_COLUMNS = ["transaction_id", "label", "known_at"]
 SCORE, FRAUD_RATE = "score", "fraud_rate"
 
 _COMMENTS = {

@@ -8,7 +8,7 @@ import pandas as pd
 
 from fraud_assets.assets.best_model import Rows
 from fraud_assets.assets.candidate_models import CANDIDATES, PREFIX
-from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, Plan, code_version
+from fraud_assets.assets.plan import GROUP, LABEL_COLUMNS, OWNERS, RETRIES, TABLES, Plan, code_version
 from fraud_assets.learning import BestModel, Candidate, FraudModel, LearningError, fit_recipe
 from fraud_assets.learning.explaining.importance import REPEATS, permutation_importance, sample_size
 
@@ -38,11 +38,16 @@ def feature_importance_asset(plan: Plan) -> dg.AssetsDefinition:
             "cleaned_features": dg.AssetIn(
                 metadata={
                     "window": learned,
-                    "columns": ["transaction_id", "transaction_time", "is_learnable", *plan.features.names],
+                    "columns": plan.learned_columns,
                     "where": "is_learnable",
                 }
             ),
-            "labels": dg.AssetIn(metadata={"window": list(windows.labels_for((learned[0], learned[1]), 0))}),
+            "labels": dg.AssetIn(
+                metadata={
+                    "window": list(windows.labels_for((learned[0], learned[1]), 0)),
+                    "columns": LABEL_COLUMNS,
+                }
+            ),
         },
         description="One row is one feature's permutation importance for the day's best recipe, on validation days.",
         kinds={"postgres", "scikitlearn"},

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, Plan, StoredFacts, code_version
+from fraud_assets.assets.plan import GROUP, LABEL_COLUMNS, OWNERS, RETRIES, TABLES, Plan, StoredFacts, code_version
 from fraud_assets.assets.promises import LIVE, Issued, Record, coming, issued_scores, past_week, promised
 from fraud_assets.checks import (
     CHECK_SPECS,
@@ -92,7 +92,7 @@ def live_performance_asset(plan: Plan) -> dg.AssetsDefinition:
             "scored_batch": _input(window=[-delay, -delay], version="first", columns=scored),
             "cleaned_features": _input(window=[-delay, -delay], columns=["transaction_id", "is_learnable"]),
             "raw_batch": _input(window=list(cohort), columns=["transaction_id", "transaction_time"]),
-            "labels": _input(window=[cohort[0], 0], columns=["transaction_id", "label", "known_at"]),
+            "labels": _input(window=[cohort[0], 0], columns=LABEL_COLUMNS),
         },
         partitions_def=plan.partitions,
         check_specs=[CHECK_SPECS[LIVE_AS_PROMISED], CHECK_SPECS[LABELS_ARE_MATURE]],

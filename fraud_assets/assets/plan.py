@@ -28,6 +28,9 @@ MODELS = "models"
 TRAINING_POOL = "training"
 BEST_MODEL_POOL = "best_model"
 
+LABEL_COLUMNS = ["transaction_id", "label", "known_at"]
+"""What there is to know of a label: all else is for people to read, and text is what takes longest to load."""
+
 RETRIES = dg.RetryPolicy(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """For what can pass, such as a database that restarts; what cannot is raised as a Failure without retries."""
 
@@ -174,6 +177,11 @@ class Plan:
             cost_per_alert=learning.cost_per_alert,
             recovered_share=learning.recovered_share,
         )
+
+    @property
+    def learned_columns(self) -> list[str]:
+        """What is loaded of `cleaned_features` where nothing but learning is done with it."""
+        return ["transaction_id", "transaction_time", "is_learnable", *self.features.names]
 
     def has_batch(self, day: date) -> bool:
         """Whether the source is known to have a batch of that day."""

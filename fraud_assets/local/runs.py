@@ -9,6 +9,8 @@ from typing import Any
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.execute_in_process import core_execute_in_process, merge_run_tags
 from dagster._core.utils import make_new_run_id
 
 from fraud_assets.automation import JOB
@@ -60,14 +62,17 @@ def _execute(
     chosen = job if asset_selection is None else job.get_subset(asset_selection=set(asset_selection))
     steps = len(list(chosen.nodes))
     with progress(title, steps) as bar, _following(instance, run_id, bar):
-        result = job.execute_in_process(
+        run_tags = {**(tags or {}), PROCESS_TAG: own_identity()}
+        # `JobDefinition.execute_in_process` does the same, but keeps every output of the run in memory until its end.
+        result = core_execute_in_process(
             run_config=_QUIET,
+            job=InMemoryJob(job.as_ephemeral_job(resource_defs={}, input_values={}, asset_selection=asset_selection)),
             instance=instance,
-            run_id=run_id,
-            partition_key=partition_key,
-            asset_selection=asset_selection,
+            output_capturing_enabled=False,
             raise_on_error=False,
-            tags={**(tags or {}), PROCESS_TAG: own_identity()},
+            run_tags=merge_run_tags(job, partition_key, run_tags, asset_selection, instance, _QUIET),
+            run_id=run_id,
+            asset_selection=frozenset(asset_selection or ()),
         )
         if result.success:
             bar.finish()

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import joblib
 import pandas as pd
 from joblib import Parallel
 from threadpoolctl import threadpool_limits
@@ -16,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from fraud_assets.learning.errors import LearningError
 from fraud_assets.learning.features.spec import FeatureSpec
 from fraud_assets.learning.fitting.calibration import Calibrator, FloatArray
-from fraud_assets.learning.fitting.canonical import canonical
+from fraud_assets.learning.fitting.canonical import canonical, digest
 from fraud_assets.learning.fitting.ensemble import WEIGHT_DIGITS, choose_weights
 from fraud_assets.learning.fitting.families import ENSEMBLE, FAMILIES, Parameters, Recipe, known_family
 from fraud_assets.learning.fitting.fits import fit_all, fit_recipe, model_of
@@ -169,8 +168,8 @@ def is_made_of(ensemble: Candidate, candidates: Mapping[str, Candidate]) -> bool
 
 
 def _digest(model: FraudModel, classifier: Any) -> str:
-    """Of all that decides what a classifier says of the model's rows. Fitted ones are `canonical`: alike, if equal."""
-    return str(joblib.hash([model.encoder_, classifier]))
+    """Of all that decides what a classifier says of the model's rows."""
+    return digest([model.encoder_, classifier])
 
 
 def check_unseen(name: str, candidate: Candidate, rows: pd.DataFrame) -> None:

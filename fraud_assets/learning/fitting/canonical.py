@@ -1,13 +1,17 @@
 """Fitted objects whose stored bytes depend on their values alone, not on the process that fitted them.
 
-What lives here: one function that copies an object into that form. What does not: storing it.
+What lives here: copying an object into that form, and telling by a digest whether two are equal. What does not:
+storing it.
 """
 
+import hashlib
 import io
 import pickle
 import sys
 from types import BuiltinFunctionType, FunctionType
 from typing import Any, TypeVar
+
+import numpy as np
 
 T = TypeVar("T")
 
@@ -27,6 +31,34 @@ def canonical(fitted: T) -> T:
     copy: T = _Unpickler(buffer).load()
     _intern_attribute_names(copy)
     return copy
+
+
+def digest(fitted: object) -> str:
+    """SHA-256 (hex) of an object's values: equal for equal ones, also where one was stored and loaded meanwhile."""
+    sink = _Digest()
+    pickler = _ValuePickler(sink, protocol=pickle.HIGHEST_PROTOCOL)
+    pickler.fast = True
+    pickler.dump(fitted)
+    return sink.sha256.hexdigest()
+
+
+class _Digest(io.RawIOBase):
+    """A file of which nothing is kept but its digest."""
+
+    def __init__(self) -> None:
+        self.sha256 = hashlib.sha256()
+
+    def write(self, content: Any) -> int:
+        self.sha256.update(content)
+        return memoryview(content).nbytes
+
+
+class _ValuePickler(pickle.Pickler):
+    def reducer_override(self, obj: Any) -> Any:
+        """Records without the padding between fields: that of a tree's nodes is stale memory once it is loaded."""
+        if type(obj) is not np.ndarray or obj.dtype.names is None:
+            return NotImplemented
+        return bytes, (b"".join(obj[name].tobytes() for name in obj.dtype.names),)
 
 
 class _Pickler(pickle.Pickler):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 from threadpoolctl import threadpool_limits
 
+from fraud_assets.freed_memory import give_back
 from fraud_assets.learning.fitting.calibration import FloatArray
 from fraud_assets.learning.fitting.families import Layout, Parameters, make_classifier
 from fraud_assets.learning.fitting.models import Matrix, score_matrix
@@ -87,6 +88,8 @@ def fit_classifier(
     X: Matrix, y: NDArray[Any], family: str, parameters: Parameters, layout: Layout, max_rows: int | None, seed: int
 ) -> Fitted:
     """Fit one family with one inner thread. What goes wrong is told, not raised, so that the others go on."""
+    # A worker keeps what its last fit has freed; with the next one of another size it would hold both.
+    give_back()
     started = time.perf_counter()
     try:
         with threadpool_limits(1):

@@ -1,0 +1,31 @@
+"""The digest of fitted objects: equal for equal values, however they came into memory."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+
+from fraud_assets.learning.fitting.canonical import digest
+
+NODES = np.dtype({"names": ["feature", "threshold"], "formats": ["i4", "f8"], "offsets": [0, 8], "itemsize": 16})
+
+
+def test_padding_between_the_fields_of_records_counts_nothing() -> None:
+    clean, dirty = (np.frombuffer(bytes([filling]) * 64, dtype=NODES).copy() for filling in (0, 255))
+    for nodes in (clean, dirty):
+        nodes["feature"], nodes["threshold"] = np.arange(4), np.linspace(0, 1, 4)
+    assert clean.tobytes() != dirty.tobytes()
+    assert digest({"nodes": clean}) == digest({"nodes": dirty})
+    dirty["threshold"][2] += 1e-9
+    assert digest({"nodes": clean}) != digest({"nodes": dirty})
+
+
+@pytest.mark.parametrize("changed", [{"random_state": 1}, {"max_depth": 2}, {"n_estimators": 4}])
+def test_a_forest_that_was_stored_and_loaded_is_the_same_and_another_is_not(changed: dict[str, int]) -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.random((200, 5)), rng.integers(0, 2, 200)
+    parameters = {"n_estimators": 5, "random_state": 0}
+    forest = RandomForestClassifier(**parameters).fit(X, y)
+    assert digest(pickle.loads(pickle.dumps(forest))) == digest(forest)
+    assert digest(RandomForestClassifier(**parameters | changed).fit(X, y)) != digest(forest)
