@@ -3,6 +3,8 @@
 What lives here: cloneable estimators on numeric matrices. What does not: which of them a family uses (families.py).
 """
 
+import copy
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -98,6 +100,35 @@ class SamplingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  #
 
     def predict(self, X: NDArray[Any]) -> NDArray[np.int64]:
         return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
+
+
+def part_of_forest(whole: SamplingClassifier, part: int, parts: int) -> SamplingClassifier:
+    """An unfitted classifier of the same rows with one of `parts` equal shares of the forest's trees."""
+    own: SamplingClassifier = clone(whole)
+    forest = own.classifier.steps[-1][1]
+    trees, rest = divmod(forest.n_estimators, parts)
+    if rest:
+        raise ValueError(f"{forest.n_estimators} trees cannot be fitted in {parts} equal parts.")
+    # Each part grows other trees, whichever process fits it.
+    forest.set_params(n_estimators=trees, random_state=forest.random_state + part)
+    return own
+
+
+def joined_forest(whole: SamplingClassifier, parts: Sequence[SamplingClassifier]) -> SamplingClassifier:
+    """The fitted classifier whose forest has the trees of all parts, in their order; `whole` is the unfitted one."""
+    joined = copy.copy(parts[0])
+    joined.classifier = clone(whole.classifier)
+    joined.classifiers_ = [
+        _joined(whole.classifier, bags) for bags in zip(*(p.classifiers_ for p in parts), strict=True)
+    ]
+    return joined
+
+
+def _joined(whole: Pipeline, fitted: Sequence[Pipeline]) -> Pipeline:
+    forest = copy.copy(fitted[0].steps[-1][1])
+    forest.set_params(**whole.steps[-1][1].get_params())
+    forest.estimators_ = [tree for pipeline in fitted for tree in pipeline.steps[-1][1].estimators_]
+    return Pipeline([*fitted[0].steps[:-1], (fitted[0].steps[-1][0], forest)])
 
 
 def _sample(

@@ -51,6 +51,8 @@ MOST_ONE_HOT_COLUMNS = 20
 MOST_LINEAR_ROWS = 80_000
 # The cost of a tree grows faster than its rows.
 MOST_FOREST_ROWS = 100_000
+TREES = 60
+FOREST_PARTS = 4
 SPLINE_DEGREE = 3
 # In standard deviations, further than any fitted row can be: what a later row is beyond that only overflows distances.
 FURTHEST = 1e6
@@ -102,17 +104,19 @@ class Layout:
 class Family:
     """How a family is built from parameters, which it tries, and how many rows its cost allows.
 
-    `is_slow` families fit at most `SearchBudget.max_slow_rows` rows, others at most `most_rows` (None: all).
+    `is_slow` families fit at most `SearchBudget.max_slow_rows` rows, others at most `most_rows` (None: all). A forest
+    is fitted on a whole window in as many `parts` with as many trees each, so that no core waits for the last forest.
     """
 
     build: Callable[[Mapping[str, Any], Layout, int], Any]
     configurations: tuple[Parameters, ...]
     is_slow: bool = False
     most_rows: int | None = None
+    parts: int = 1
 
 
 def make_classifier(
-    family: str, parameters: Parameters, layout: Layout, *, max_rows: int | None, seed: int
+    family: str, parameters: Parameters, layout: Layout, max_rows: int | None, seed: int
 ) -> SamplingClassifier:
     """The unfitted classifier of a family on a numeric matrix, fitted on at most `max_rows` of its rows.
 
@@ -189,7 +193,7 @@ def _k_nearest_neighbors(parameters: Mapping[str, Any], layout: Layout, seed: in
 
 
 def _random_forest(parameters: Mapping[str, Any], layout: Layout, seed: int) -> Pipeline:
-    forest = RandomForestClassifier(n_estimators=60, random_state=seed, **parameters)
+    forest = RandomForestClassifier(n_estimators=TREES, random_state=seed, **parameters)
     return make_pipeline(_ordinal(layout), forest)
 
 
@@ -210,6 +214,6 @@ FAMILIES: Mapping[str, Family] = {
     "logistic_regression": Family(_logistic_regression, spaces.LOGISTIC_REGRESSION, most_rows=MOST_LINEAR_ROWS),
     "support_vector_machine": Family(_support_vector_machine, spaces.SUPPORT_VECTOR_MACHINE, is_slow=True),
     "k_nearest_neighbors": Family(_k_nearest_neighbors, spaces.K_NEAREST_NEIGHBORS, is_slow=True),
-    "random_forest": Family(_random_forest, spaces.RANDOM_FOREST, most_rows=MOST_FOREST_ROWS),
+    "random_forest": Family(_random_forest, spaces.RANDOM_FOREST, most_rows=MOST_FOREST_ROWS, parts=FOREST_PARTS),
     "gradient_boosting": Family(_gradient_boosting, spaces.GRADIENT_BOOSTING),
 }

@@ -3,7 +3,7 @@
 What lives here: recipes in, fitted models out. What does not: which recipes (search.py, ensemble.py).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,11 +15,11 @@ from fraud_assets.learning.errors import LearningError
 from fraud_assets.learning.fitting.calibration import Calibrator
 from fraud_assets.learning.fitting.canonical import canonical
 from fraud_assets.learning.fitting.ensemble import LogOddsAverage
-from fraud_assets.learning.fitting.families import Recipe
+from fraud_assets.learning.fitting.families import Recipe, known_family, make_classifier
 from fraud_assets.learning.fitting.models import ColumnEncoder, FraudModel
 from fraud_assets.learning.fitting.pool import worker_pool
 from fraud_assets.learning.fitting.search import SearchBudget, longest_first
-from fraud_assets.learning.fitting.trials import Fitted, fit_classifier
+from fraud_assets.learning.fitting.trials import Fitted, fit_classifier, joined
 from fraud_assets.learning.fitting.window import Window
 
 
@@ -46,21 +46,32 @@ def fit_recipe(
 
 def fit_all(pool: Parallel, window: Window, recipes: Mapping[str, Recipe], budget: SearchBudget) -> dict[str, Fitted]:
     """Each recipe's classifier on the whole window, or why there is none, by the name that the recipe comes under."""
-    names = longest_first(recipes)
-    results = pool(
-        delayed(fit_classifier)(
-            window.X,
-            window.y,
+    asked = {
+        name: (
             recipes[name].family,
             dict(recipes[name].parameters),
             window.encoder.layout,
             budget.rows_of_fit(recipes[name].family),
             budget.seed,
         )
-        for name in names
-    )
-    fitted = dict(zip(names, results, strict=True))
-    return {name: fitted[name] for name in recipes}
+        for name in longest_first(recipes)
+    }
+    parts = {name: _parts(recipes[name].family) for name in asked}
+    running = [(name, part) for name in asked for part in parts[name]]
+    results = pool(delayed(fit_classifier)(window.X, window.y, *asked[name], part) for name, part in running)
+    of_name: dict[str, list[Fitted]] = {name: [] for name in recipes}
+    for (name, _), result in zip(running, results, strict=True):
+        of_name[name].append(result)
+    return {
+        name: joined(make_classifier(*asked[name]), fitted) if len(fitted) > 1 else fitted[0]
+        for name, fitted in of_name.items()
+    }
+
+
+def _parts(family: str) -> Sequence[int | None]:
+    """The numbers of the parts that a family is fitted in; None is all of it."""
+    parts = known_family(family).parts
+    return range(parts) if parts > 1 else [None]
 
 
 def model_of(

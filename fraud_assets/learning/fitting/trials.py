@@ -5,6 +5,7 @@ which configurations are tried (search.py).
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,8 @@ from threadpoolctl import threadpool_limits
 
 from fraud_assets.freed_memory import give_back
 from fraud_assets.learning.fitting.calibration import FloatArray
-from fraud_assets.learning.fitting.families import Layout, Parameters, make_classifier
+from fraud_assets.learning.fitting.estimators import SamplingClassifier, joined_forest, part_of_forest
+from fraud_assets.learning.fitting.families import Layout, Parameters, known_family, make_classifier
 from fraud_assets.learning.fitting.models import Matrix, score_matrix
 from fraud_assets.learning.fitting.splits import Fold
 
@@ -85,20 +87,41 @@ def try_configuration(
 
 
 def fit_classifier(
-    X: Matrix, y: NDArray[Any], family: str, parameters: Parameters, layout: Layout, max_rows: int | None, seed: int
+    X: Matrix,
+    y: NDArray[Any],
+    family: str,
+    parameters: Parameters,
+    layout: Layout,
+    max_rows: int | None,
+    seed: int,
+    part: int | None = None,
 ) -> Fitted:
-    """Fit one family with one inner thread. What goes wrong is told, not raised, so that the others go on."""
+    """Fit one family, or a part of its forest, with one inner thread.
+
+    What goes wrong is told, not raised, so that the others go on.
+    """
     # A worker keeps what its last fit has freed; with the next one of another size it would hold both.
     give_back()
     started = time.perf_counter()
     try:
         with threadpool_limits(1):
             classifier = make_classifier(family, parameters, layout, max_rows=max_rows, seed=seed)
+            if part is not None:
+                classifier = part_of_forest(classifier, part, known_family(family).parts)
             # A memory map that workers share is an array like any other: nothing of it may stay in what is stored.
             classifier.fit(np.asarray(X), np.asarray(y))
     except Exception as error:  # a family may fail in any way; the day goes on without it
         return Fitted(None, failure_text(error), time.perf_counter() - started)
     return Fitted(classifier, None, time.perf_counter() - started)
+
+
+def joined(whole: SamplingClassifier, parts: Sequence[Fitted]) -> Fitted:
+    """What has been fitted in parts as one, or why a part failed; `whole` is the unfitted classifier."""
+    seconds = sum(part.seconds for part in parts)
+    failure = next((part.failure for part in parts if part.failure is not None), None)
+    if failure is not None:
+        return Fitted(None, failure, seconds)
+    return Fitted(joined_forest(whole, [part.classifier for part in parts]), None, seconds)
 
 
 def failure_text(error: Exception) -> str:

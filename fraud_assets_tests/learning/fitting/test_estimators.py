@@ -17,7 +17,10 @@ from fraud_assets.learning.fitting.estimators import (
     PlattScaledClassifier,
     RadialSVC,
     SamplingClassifier,
+    joined_forest,
+    part_of_forest,
 )
+from fraud_assets.learning.fitting.families import FAMILIES, Layout, make_classifier
 
 
 def imbalanced(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -138,3 +141,24 @@ def test_decisions_in_single_precision_are_the_librarys(gamma: str | float) -> N
     later = np.vstack([rng.normal(size=(500, 12)), np.full((1, 12), 1e6), np.full((1, 12), -300.0)])
     np.testing.assert_allclose(fitted.decision_function(later), SVC.decision_function(fitted, later), atol=2e-3)
     np.testing.assert_array_equal(fitted.predict(X), SVC(C=10.0, gamma=gamma).fit(X, y).predict(X))
+
+
+@pytest.mark.parametrize("sampling", [{}, {"genuine_per_fraud": 5, "bags": 3}, {"fraud_weight": "balanced"}])
+def test_a_forest_fitted_in_parts_is_one_forest_of_all_their_trees(sampling: dict[str, Any]) -> None:
+    X, y = imbalanced(3_000)
+    unseen, _ = imbalanced(500, seed=1)
+    layout = Layout(numeric=(0, 1), categorical=())
+    whole = make_classifier("random_forest", {"min_samples_leaf": 5, **sampling}, layout, max_rows=2_000, seed=7)
+    count = FAMILIES["random_forest"].parts
+    parts = [part_of_forest(whole, part, count).fit(X, y) for part in range(count)]
+    joined = joined_forest(whole, parts)
+    forests = [pipeline.steps[-1][1] for pipeline in joined.classifiers_]
+    assert [len(forest.estimators_) for forest in forests] == [60] * sampling.get("bags", 1)
+    assert len({tree.random_state for tree in forests[0].estimators_}) == 60
+    assert repr(clone(joined)) == repr(whole)
+    for bag, forest in enumerate(forests):
+        of_parts = [part.classifiers_[bag].predict_proba(unseen) for part in parts]
+        assert joined.classifiers_[bag].predict_proba(unseen) == pytest.approx(np.mean(of_parts, axis=0))
+        assert len(forest.predict_proba(unseen)) == len(unseen)
+    with pytest.raises(ValueError, match="60 trees cannot be fitted in 7"):
+        part_of_forest(whole, 0, 7)
