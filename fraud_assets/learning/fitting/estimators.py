@@ -5,6 +5,7 @@ What lives here: cloneable estimators on numeric matrices. What does not: which 
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +21,25 @@ from sklearn.svm import SVC
 # Fewer genuine rows than this say too little about what is usual, however few the frauds are.
 LEAST_GENUINE = 5_000
 BALANCED = "balanced"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The positions of each sample's rows, ascending (None: all rows); the weight of a fraud beside a genuine row; and
+    how much rarer genuine rows are in the samples, by number and weight, than among all rows.
+    """
+
+    samples: tuple[NDArray[np.int64] | None, ...]
+    fraud_weight: float
+    genuine_rate: float
+
+    def compact(self, X: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], "Drawn"]:
+        """Those rows that are in a sample, their labels, and the samples' positions among them."""
+        kept = [sample for sample in self.samples if sample is not None]
+        if len(kept) < len(self.samples):
+            return X, y, self
+        needed = kept[0] if len(kept) == 1 else np.unique(np.concatenate(kept))
+        return X[needed], y[needed], replace(self, samples=tuple(np.searchsorted(needed, sample) for sample in kept))
 
 
 class SamplingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
@@ -53,18 +73,30 @@ class SamplingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  #
 
     def fit(self, X: NDArray[Any], y: NDArray[Any]) -> Self:
         """`X` (n, features) floats, `y` (n,) of 0 and 1, both classes present."""
+        return self.fit_drawn(X, y, self.draw(y))
+
+    def draw(self, y: NDArray[Any]) -> "Drawn":
+        """What `fit` takes of rows with these labels, (n,) of 0 and 1, both classes present."""
         frauds, genuine = np.flatnonzero(y == 1), np.flatnonzero(y == 0)
         kept_frauds, kept_genuine = self._sizes(len(frauds), len(genuine))
         weight = self._weight(kept_frauds, kept_genuine)
         rng = np.random.default_rng(self.random_state)
         # Samples of all rows would all be the same one.
         takes_all = (kept_frauds, kept_genuine) == (len(frauds), len(genuine))
+        samples = [
+            None if takes_all else _sample(rng, frauds, kept_frauds, genuine, kept_genuine)
+            for _ in range(1 if takes_all else self.bags)
+        ]
+        rate = (kept_genuine / len(genuine)) / (kept_frauds / len(frauds)) / weight
+        return Drawn(tuple(samples), weight, rate)
+
+    def fit_drawn(self, X: NDArray[Any], y: NDArray[Any], drawn: "Drawn") -> Self:
+        """Fit on samples that were drawn before, perhaps in another process."""
         self.classifiers_ = []
-        for _ in range(1 if takes_all else self.bags):
-            kept = _sample(rng, frauds, kept_frauds, genuine, kept_genuine)
-            sampled = (X, y) if takes_all else (X[kept], y[kept])
-            self.classifiers_.append(_fit_weighted(clone(self.classifier), *sampled, weight))
-        self.genuine_rate_ = (kept_genuine / len(genuine)) / (kept_frauds / len(frauds)) / weight
+        for kept in drawn.samples:
+            sampled = (X, y) if kept is None else (X[kept], y[kept])
+            self.classifiers_.append(_fit_weighted(clone(self.classifier), *sampled, drawn.fraud_weight))
+        self.genuine_rate_ = drawn.genuine_rate
         self.classes_ = np.array([0, 1])
         return self
 

@@ -3,7 +3,7 @@
 What lives here: recipes in, fitted models out. What does not: which recipes (search.py, ensemble.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -11,15 +11,17 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
+from fraud_assets.freed_memory import give_back
 from fraud_assets.learning.errors import LearningError
 from fraud_assets.learning.fitting.calibration import Calibrator
 from fraud_assets.learning.fitting.canonical import canonical
 from fraud_assets.learning.fitting.ensemble import LogOddsAverage
+from fraud_assets.learning.fitting.estimators import SamplingClassifier, part_of_forest
 from fraud_assets.learning.fitting.families import Recipe, known_family, make_classifier
 from fraud_assets.learning.fitting.models import ColumnEncoder, FraudModel
 from fraud_assets.learning.fitting.pool import worker_pool
 from fraud_assets.learning.fitting.search import SearchBudget, longest_first
-from fraud_assets.learning.fitting.trials import Fitted, fit_classifier, joined
+from fraud_assets.learning.fitting.trials import Fitted, failure_text, fit_classifier, joined
 from fraud_assets.learning.fitting.window import Window
 
 
@@ -46,32 +48,47 @@ def fit_recipe(
 
 def fit_all(pool: Parallel, window: Window, recipes: Mapping[str, Recipe], budget: SearchBudget) -> dict[str, Fitted]:
     """Each recipe's classifier on the whole window, or why there is none, by the name that the recipe comes under."""
-    asked = {
-        name: (
-            recipes[name].family,
-            dict(recipes[name].parameters),
-            window.encoder.layout,
-            budget.rows_of_fit(recipes[name].family),
-            budget.seed,
-        )
-        for name in longest_first(recipes)
-    }
-    parts = {name: _parts(recipes[name].family) for name in asked}
-    running = [(name, part) for name in asked for part in parts[name]]
-    results = pool(delayed(fit_classifier)(window.X, window.y, *asked[name], part) for name, part in running)
-    of_name: dict[str, list[Fitted]] = {name: [] for name in recipes}
-    for (name, _), result in zip(running, results, strict=True):
-        of_name[name].append(result)
-    return {
-        name: joined(make_classifier(*asked[name]), fitted) if len(fitted) > 1 else fitted[0]
-        for name, fitted in of_name.items()
-    }
+    # Of what the window was made from only the window is left, and a worker gets no more than the rows that it fits on.
+    give_back()
+    whole: dict[str, SamplingClassifier] = {}
+    fitted: dict[str, Fitted] = {}
+    for name in longest_first(recipes):
+        try:
+            whole[name] = _classifier(recipes[name], window, budget)
+        except Exception as error:  # a recipe of before may name a parameter that its library has no more
+            fitted[name] = Fitted(None, failure_text(error), 0.0)
+    parts = {name: _parts(recipes[name].family, classifier) for name, classifier in whole.items()}
+    results = iter(pool(_tasks(window, whole, parts)))
+    for name, classifier in whole.items():
+        of_parts = [next(results) for _ in parts[name]]
+        fitted[name] = joined(classifier, of_parts) if len(of_parts) > 1 else of_parts[0]
+    return {name: fitted[name] for name in recipes}
 
 
-def _parts(family: str) -> Sequence[int | None]:
-    """The numbers of the parts that a family is fitted in; None is all of it."""
+def _classifier(recipe: Recipe, window: Window, budget: SearchBudget) -> SamplingClassifier:
+    return make_classifier(
+        recipe.family,
+        dict(recipe.parameters),
+        window.encoder.layout,
+        budget.rows_of_fit(recipe.family),
+        budget.seed,
+    )
+
+
+def _parts(family: str, whole: SamplingClassifier) -> list[SamplingClassifier]:
+    """What is fitted on its own and then joined: a forest in parts, any other family as it is."""
     parts = known_family(family).parts
-    return range(parts) if parts > 1 else [None]
+    return [part_of_forest(whole, part, parts) for part in range(parts)] if parts > 1 else [whole]
+
+
+def _tasks(
+    window: Window, whole: Mapping[str, SamplingClassifier], parts: Mapping[str, list[SamplingClassifier]]
+) -> Iterator[Any]:
+    """The fits one after the other, each with its rows, which are made when a worker is about to need them."""
+    for name, classifier in whole.items():
+        X, y, drawn = classifier.draw(window.y).compact(window.X, window.y)
+        for part in parts[name]:
+            yield delayed(fit_classifier)(X, y, part, drawn)
 
 
 def model_of(

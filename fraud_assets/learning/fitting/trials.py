@@ -16,8 +16,8 @@ from threadpoolctl import threadpool_limits
 
 from fraud_assets.freed_memory import give_back
 from fraud_assets.learning.fitting.calibration import FloatArray
-from fraud_assets.learning.fitting.estimators import SamplingClassifier, joined_forest, part_of_forest
-from fraud_assets.learning.fitting.families import Layout, Parameters, known_family, make_classifier
+from fraud_assets.learning.fitting.estimators import Drawn, SamplingClassifier, joined_forest
+from fraud_assets.learning.fitting.families import Layout, Parameters, make_classifier
 from fraud_assets.learning.fitting.models import Matrix, score_matrix
 from fraud_assets.learning.fitting.splits import Fold
 
@@ -74,10 +74,11 @@ def try_configuration(
     seed: int,
 ) -> Trial:
     """Fit on the fold's earlier rows, and score the given later ones. What goes wrong is told, not raised."""
-    fitted = fit_classifier(X[: fold.train_end], y[: fold.train_end], family, parameters, layout, max_rows, seed)
-    if fitted.failure is not None:
-        return Trial(None, fitted.failure)
     try:
+        classifier = make_classifier(family, parameters, layout, max_rows, seed)
+        fitted = fit_classifier(X[: fold.train_end], y[: fold.train_end], classifier)
+        if fitted.failure is not None:
+            return Trial(None, fitted.failure)
         scores = score_matrix(fitted.classifier, X[scored])
     except Exception as error:  # whatever a family cannot cope with costs that configuration, not the day
         return Trial(None, failure_text(error))
@@ -86,17 +87,8 @@ def try_configuration(
     return Trial(scores)
 
 
-def fit_classifier(
-    X: Matrix,
-    y: NDArray[Any],
-    family: str,
-    parameters: Parameters,
-    layout: Layout,
-    max_rows: int | None,
-    seed: int,
-    part: int | None = None,
-) -> Fitted:
-    """Fit one family, or a part of its forest, with one inner thread.
+def fit_classifier(X: Matrix, y: NDArray[Any], classifier: SamplingClassifier, drawn: Drawn | None = None) -> Fitted:
+    """Fit an unfitted classifier with one inner thread, on samples of its own or on those that were drawn for it.
 
     What goes wrong is told, not raised, so that the others go on.
     """
@@ -105,11 +97,9 @@ def fit_classifier(
     started = time.perf_counter()
     try:
         with threadpool_limits(1):
-            classifier = make_classifier(family, parameters, layout, max_rows=max_rows, seed=seed)
-            if part is not None:
-                classifier = part_of_forest(classifier, part, known_family(family).parts)
             # A memory map that workers share is an array like any other: nothing of it may stay in what is stored.
-            classifier.fit(np.asarray(X), np.asarray(y))
+            X, y = np.asarray(X), np.asarray(y)
+            classifier.fit_drawn(X, y, classifier.draw(y) if drawn is None else drawn)
     except Exception as error:  # a family may fail in any way; the day goes on without it
         return Fitted(None, failure_text(error), time.perf_counter() - started)
     return Fitted(classifier, None, time.perf_counter() - started)

@@ -233,6 +233,15 @@ def test_a_recipe_whose_column_the_source_has_no_more_cannot_be_fitted(
         fit_recipe(candidates["random_forest"].recipe, parts()[0].drop(columns=name), BUDGET)
 
 
+def test_a_recipe_with_a_parameter_that_its_library_does_not_know_cannot_be_fitted(
+    candidates: dict[str, Candidate],
+) -> None:
+    recipe = candidates["logistic_regression"].recipe
+    old = dataclasses.replace(recipe, parameters={**recipe.parameters, "of_another_release": 1})
+    with pytest.raises(LearningError, match="The logistic_regression could not be fitted .* of_another_release"):
+        fit_recipe(old, parts()[0], BUDGET)
+
+
 @pytest.fixture
 def broken_regression(monkeypatch: pytest.MonkeyPatch) -> None:
     """A family whose only parameters scikit-learn itself refuses."""
