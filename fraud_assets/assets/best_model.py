@@ -77,7 +77,7 @@ def best_model_asset(plan: Plan) -> dg.AssetsDefinition:
         kinds={"scikitlearn", "postgres"},
         owners=list(OWNERS),
         group_name=GROUP,
-        code_version=code_version("3", vars(windows), plan.settings.learning.model_dump(mode="json", exclude={"jobs"})),
+        code_version=code_version("4", vars(windows), plan.settings.learning.model_dump(mode="json", exclude={"jobs"})),
         metadata={"volatile": ["fit_seconds", "champion_version"]},
         pool=BEST_MODEL_POOL,
         retry_policy=RETRIES,

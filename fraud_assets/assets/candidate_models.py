@@ -176,7 +176,7 @@ def _version(plan: Plan) -> str:
         for name, family in FAMILIES.items()
     ]
     learning = plan.settings.learning
-    return code_version("2", families, vars(plan.windows), _ingredients(plan.budget), learning.search_every_days)
+    return code_version("3", families, vars(plan.windows), _ingredients(plan.budget), learning.search_every_days)
 
 
 def _ingredients(budget: SearchBudget) -> Mapping[str, int]:

@@ -10,7 +10,6 @@ import pyarrow as pa
 from psycopg import Connection
 from pydantic import Field
 
-from fraud_assets.freed_memory import give_back
 from fraud_assets.postgres.connection import PostgresResource, checked, database_name
 from fraud_assets.postgres.steps.contexts import (
     asset_name,
@@ -34,6 +33,7 @@ from fraud_assets.postgres.storage.reading import load
 from fraud_assets.postgres.storage.rows import replace_rows
 from fraud_assets.postgres.storage.swap import replace_partition
 from fraud_assets.postgres.storage.tables import TableSpec, stored_columns
+from fraud_assets.postgres.transfer.freed_memory import give_back
 from fraud_assets.postgres.values.frames import Incoming, incoming
 from fraud_assets.postgres.values.to_pandas import typed
 

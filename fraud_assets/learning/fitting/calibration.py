@@ -61,9 +61,9 @@ class Calibrator:
         return cls(float(document["slope"]), float(document["intercept"]))
 
 
-def log_odds(scores: FloatArray) -> FloatArray:
-    """logit(p), with p kept within [1e-6, 1 - 1e-6] so that it is finite."""
-    odds: FloatArray = logit(np.clip(scores, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY))
+def log_odds(scores: FloatArray, least: float = SMALLEST_PROBABILITY) -> FloatArray:
+    """logit(p), with p kept within [least, 1 - 1e-6], least 1e-6 unless it is told, so that it is finite."""
+    odds: FloatArray = logit(np.clip(scores, least, 1 - SMALLEST_PROBABILITY))
     return odds
 
 

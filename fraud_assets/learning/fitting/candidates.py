@@ -225,7 +225,7 @@ def _candidate(
         recipe, failure, seconds = window.recipe(name, result), fitted[name].failure, fitted[name].seconds
     candidate = Candidate(
         recipe=recipe,
-        model=None if failure else model_of(recipe, window.encoder, fitted, result.calibrator),
+        model=None if failure else model_of(recipe, window, fitted, result.calibrator),
         threshold=result.threshold,
         search=searches[name].table,
         trained_from=window.times.iloc[0],

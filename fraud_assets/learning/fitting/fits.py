@@ -11,15 +11,14 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
-from fraud_assets.freed_memory import give_back
 from fraud_assets.learning.errors import LearningError
 from fraud_assets.learning.fitting.calibration import Calibrator
 from fraud_assets.learning.fitting.canonical import canonical
-from fraud_assets.learning.fitting.ensemble import LogOddsAverage
+from fraud_assets.learning.fitting.ensemble import LogOddsAverage, least_probability
 from fraud_assets.learning.fitting.estimators import SamplingClassifier, part_of_forest
 from fraud_assets.learning.fitting.families import Recipe, known_family, make_classifier
-from fraud_assets.learning.fitting.models import ColumnEncoder, FraudModel
-from fraud_assets.learning.fitting.pool import worker_pool
+from fraud_assets.learning.fitting.models import FraudModel
+from fraud_assets.learning.fitting.pool import give_back_freed_memory, worker_pool
 from fraud_assets.learning.fitting.search import SearchBudget, longest_first
 from fraud_assets.learning.fitting.trials import Fitted, failure_text, fit_classifier, joined
 from fraud_assets.learning.fitting.window import Window
@@ -43,13 +42,13 @@ def fit_recipe(
     for family, outcome in fitted.items():
         if outcome.failure is not None:
             raise LearningError(f"The {family} could not be fitted on {len(rows):,} rows: {outcome.failure}.")
-    return canonical(model_of(recipe, window.encoder, fitted, calibrator))
+    return canonical(model_of(recipe, window, fitted, calibrator))
 
 
 def fit_all(pool: Parallel, window: Window, recipes: Mapping[str, Recipe], budget: SearchBudget) -> dict[str, Fitted]:
     """Each recipe's classifier on the whole window, or why there is none, by the name that the recipe comes under."""
     # Of what the window was made from only the window is left, and a worker gets no more than the rows that it fits on.
-    give_back()
+    give_back_freed_memory()
     whole: dict[str, SamplingClassifier] = {}
     fitted: dict[str, Fitted] = {}
     for name in longest_first(recipes):
@@ -91,16 +90,15 @@ def _tasks(
             yield delayed(fit_classifier)(X, y, part, drawn)
 
 
-def model_of(
-    recipe: Recipe, encoder: ColumnEncoder, fitted: Mapping[str, Fitted], calibrator: Calibrator
-) -> FraudModel:
+def model_of(recipe: Recipe, window: Window, fitted: Mapping[str, Fitted], calibrator: Calibrator) -> FraudModel:
     """The model of a recipe from the classifiers that it needs, by family: its own, or those of its members."""
-    classifier: Any = fitted[recipe.family].classifier if not recipe.members else _average(recipe, fitted)
+    classifier: Any = fitted[recipe.family].classifier if not recipe.members else _average(recipe, window, fitted)
     model = FraudModel(clone(classifier), recipe.features, recipe.categorical, calibrator)
-    return model.adopt(encoder, classifier)
+    return model.adopt(window.encoder, classifier)
 
 
-def _average(recipe: Recipe, fitted: Mapping[str, Fitted]) -> LogOddsAverage:
+def _average(recipe: Recipe, window: Window, fitted: Mapping[str, Fitted]) -> LogOddsAverage:
     members = [fitted[member.family].classifier for member in recipe.members]
     weights = tuple(float(recipe.parameters[member.family] or 0) for member in recipe.members)
-    return LogOddsAverage(tuple(clone(member) for member in members), weights).adopt(members)
+    least = least_probability(window.y)
+    return LogOddsAverage(tuple(clone(member) for member in members), weights, least).adopt(members)

@@ -1,8 +1,10 @@
 """The pool that all fits and scorings run through, and the end of its processes when their owner is killed.
 
-What lives here: one joblib pool, whatever its backend, and its workers' watch. What does not: what they compute.
+What lives here: one joblib pool, whatever its backend, its workers' watch, and the memory that they have done with.
+What does not: what they compute.
 """
 
+import ctypes
 import os
 import threading
 import time
@@ -23,6 +25,13 @@ def worker_pool(jobs: int) -> Parallel:
     for it end with it, also when it is killed.
     """
     return Parallel(n_jobs=jobs, initializer=end_with_owner, initargs=(os.getpid(),))
+
+
+def give_back_freed_memory() -> None:
+    """Have the C library give back what this process has freed: it keeps it, and a next fit is of another size."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it; others give memory back by themselves
+    if trim is not None:
+        trim(0)
 
 
 def end_with_owner(owner: int) -> None:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 from threadpoolctl import threadpool_limits
 
-from fraud_assets.freed_memory import give_back
 from fraud_assets.learning.fitting.calibration import FloatArray
 from fraud_assets.learning.fitting.estimators import Drawn, SamplingClassifier, joined_forest
 from fraud_assets.learning.fitting.families import Layout, Parameters, make_classifier
 from fraud_assets.learning.fitting.models import Matrix, score_matrix
+from fraud_assets.learning.fitting.pool import give_back_freed_memory
 from fraud_assets.learning.fitting.splits import Fold
 
 
@@ -93,7 +93,7 @@ def fit_classifier(X: Matrix, y: NDArray[Any], classifier: SamplingClassifier, d
     What goes wrong is told, not raised, so that the others go on.
     """
     # A worker keeps what its last fit has freed; with the next one of another size it would hold both.
-    give_back()
+    give_back_freed_memory()
     started = time.perf_counter()
     try:
         with threadpool_limits(1):

@@ -17,8 +17,8 @@ from fraud_assets.learning import (
     fit_candidates,
     score_candidates,
 )
-from fraud_assets.learning.fitting.calibration import fit_calibrator
-from fraud_assets.learning.fitting.ensemble import LogOddsAverage, choose_weights
+from fraud_assets.learning.fitting.calibration import SMALLEST_PROBABILITY, fit_calibrator
+from fraud_assets.learning.fitting.ensemble import LogOddsAverage, choose_weights, least_probability
 from fraud_assets.learning.fitting.search import Searched
 from fraud_assets.learning.fitting.trials import ScoredPart
 from fraud_assets_tests.learning.frames import NUMERIC_SPEC, labelled_rows
@@ -67,12 +67,12 @@ def test_one_that_nothing_adds_to_stays_alone() -> None:
 
 def test_a_bold_member_weighs_as_much_as_its_picks_once_it_is_calibrated() -> None:
     shy = scorer(2.0, 1)
-    bold = tuple(expit(4 * logit(scores)) for scores in scorer(2.0, 2))
-    ensemble = choose_weights({"shy": searched(shy), "bold": searched(bold, slope=0.25)}, PARTS)
+    bold = tuple(expit(2 * logit(scores) + 3) for scores in scorer(2.0, 2))
+    ensemble = choose_weights({"shy": searched(shy), "bold": searched(bold, slope=0.5)}, PARTS)
     plain = choose_weights({"shy": searched(shy), "bold": searched(scorer(2.0, 2))}, PARTS)
     shy_weight, bold_weight = (float(ensemble.result.parameters[name] or 0) for name in ("shy", "bold"))
     as_plain = float(plain.result.parameters["bold"] or 0) / float(plain.result.parameters["shy"] or 0)
-    assert bold_weight / shy_weight == pytest.approx(as_plain / 4, rel=1e-3)
+    assert bold_weight / shy_weight == pytest.approx(as_plain / 2, rel=1e-3)
 
 
 def test_its_calibrator_and_threshold_come_from_its_own_out_of_fold_scores() -> None:
@@ -111,6 +111,17 @@ def test_the_average_is_of_log_odds() -> None:
     expected = expit(0.75 * odds[0] + 0.25 * odds[1])
     assert average.predict_proba(X)[:, 1] == pytest.approx(expected)
     assert average.predict_proba(X).sum(axis=1) == pytest.approx(np.ones(500))
+
+
+def test_a_member_that_says_never_does_not_decide_alone() -> None:
+    """Below a tenth of the share of fraud all of a member's scores count alike: the others decide the order there."""
+    assert least_probability(np.array([1] + [0] * 99)) == pytest.approx(0.001)
+    assert least_probability(np.array([1, 0]), np.array([1.0, 99.0])) == pytest.approx(0.001)
+    assert least_probability(np.zeros(5)) == SMALLEST_PROBABILITY
+    average = LogOddsAverage((LogisticRegression(), LogisticRegression()), (0.5, 0.5), least=0.001)
+    never, unsure = np.array([0.0, 1e-5, 1e-3]), np.array([0.5, 0.1, 0.01])
+    assert (np.diff(average.average([never, unsure])) < 0).all()
+    assert average.average([never, never]) == pytest.approx(np.full(3, 0.001))
 
 
 def test_scored_beside_its_members_it_has_the_scores_that_it_has_alone() -> None:
