@@ -4,10 +4,15 @@ What lives here: everything that two figures share. What does not: any figure.
 
 The colours are those of Okabe and Ito, "Color Universal Design" (2008), which people with any common colour vision
 can tell apart; a model has one colour everywhere. Fraud is red and genuine is grey wherever the two classes appear.
+Every colour that a figure uses is one of those named here, so that `themed` knows its counterpart in the dark.
 """
 
+import json
+import textwrap
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 import plotly.graph_objects as go
 
@@ -19,9 +24,51 @@ AXIS = "#9AA5B1"
 PAPER = "#FFFFFF"
 FRAUD = "#C1272D"
 GENUINE = "#7B8794"
+RIGHT = "#0072B1"
+WRONG = "#C1272E"
+WATCH = "#E8A33D"
+QUIET = "#EDF0F3"
+NEUTRAL = "#5B4B8A"
+"""For what is neither a class nor a model's: amounts, alerts, labels."""
+BAND = "rgba(123,135,148,0.28)"
+"""An interval, on light paper and on dark."""
+LABEL_PAPER = "rgba(255,255,255,0.85)"
+"""Behind a text that stands on a line."""
 
+DARK: Mapping[str, str] = {
+    INK: "#E8ECF0",
+    MUTED_INK: "#B4BFCA",
+    GRID: "#2C343C",
+    AXIS: "#7E8A96",
+    PAPER: "#14181D",
+    LABEL_PAPER: "rgba(20,24,29,0.85)",
+    FRAUD: "#F0605F",
+    GENUINE: "#93A1AF",
+    RIGHT: "#4BA3E3",
+    WRONG: "#F0605E",
+    WATCH: "#D08A1E",
+    QUIET: "#222930",
+    NEUTRAL: "#A99BDD",
+    "#0072B2": "#3D9BDC",
+    "#009E73": "#1DB98D",
+    "#332288": "#8F83E6",
+    "#117733": "#4DB870",
+    "#882255": "#D678A6",
+    "#AA4499": "#CF77C1",
+    "#661100": "#CB7F66",
+}
+"""For each colour that is hard to see on a dark page, the one that takes its place there."""
+
+_LINE = 40
 LONGEST_NAME = 32
 """Characters of a name that a legend or an axis has room for."""
+
+
+class Theme(StrEnum):
+    """On what a figure is looked at."""
+
+    LIGHT = "light"
+    DARK = "dark"
 
 
 @dataclass(frozen=True)
@@ -42,6 +89,8 @@ class Metric:
     is_share: bool = True
     """Between 0 and 1, so that its axis shows that whole range."""
     is_better_higher: bool = True
+    is_amount: bool = False
+    """In the unit of the amounts: written without decimals."""
 
 
 _MODELS = {
@@ -53,6 +102,7 @@ _MODELS = {
     "ensemble": ("Ensemble", "#D55E00", "solid"),
     "baseline_amount": ("Baseline: amount", "#52606D", "7px,4px"),
     "baseline_constant": ("Baseline: constant", "#9AA5B1", "2px,3px"),
+    "champion": ("Champion", INK, "solid"),
 }
 
 # Tol's "muted" scheme, without its greys: for families that are not ours.
@@ -61,16 +111,23 @@ _OTHER_DASHES = ("solid", "longdash", "dashdot")
 
 _METRICS = {
     "average_precision": Metric("Average precision"),
+    "daily_average_precision": Metric("Average precision of a day"),
     "roc_auc": Metric("ROC AUC"),
+    "daily_roc_auc": Metric("ROC AUC of a day"),
     "precision_at_k": Metric("Precision at k"),
     "recall_at_k": Metric("Recall at k"),
-    "card_precision_at_k": Metric("Card precision at k"),
     "card_precision_at_100": Metric("Card precision at 100"),
     "precision": Metric("Precision"),
     "recall": Metric("Recall"),
+    "alert_precision": Metric("Precision of the alerts"),
+    "alert_recall": Metric("Recall of the alerts"),
     "f1": Metric("F1"),
     "accuracy": Metric("Accuracy"),
     "brier_score": Metric("Brier score", is_share=False, is_better_higher=False),
+    "brier_skill": Metric("Brier skill", is_share=False),
+    "expected_calibration_error": Metric("Calibration error", is_share=False, is_better_higher=False),
+    "saving_per_day": Metric("Saving per day", is_share=False, is_amount=True),
+    "expected_saving_per_day": Metric("Expected saving per day", is_share=False, is_amount=True),
     "fit_seconds": Metric("Fit time (s)", is_share=False, is_better_higher=False),
 }
 
@@ -114,6 +171,18 @@ def number(value: float) -> str:
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.3f}" if value == 0 or 0.01 <= abs(value) <= 1 else f"{value:.3g}"
+
+
+def money(value: float) -> str:
+    """An amount as people read it, without decimals from 100 on; the unit is that of the data. "n/a" for NaN."""
+    if value != value:
+        return "n/a"
+    return f"{value:,.0f}" if abs(value) >= 100 or value == 0 else f"{value:,.3g}"
+
+
+def written(metric: str, value: float) -> str:
+    """A metric's value as people read it."""
+    return money(value) if metric_style(metric).is_amount else number(value)
 
 
 def share(value: float) -> str:
@@ -202,6 +271,20 @@ def neutral_key(name: str) -> go.Scatter:
 
 
 def say(figure: go.Figure, sentence: str) -> go.Figure:
-    """The figure with one sentence in the middle of its plot."""
-    font = {"size": 16, "color": MUTED_INK}
-    return figure.add_annotation(text=sentence, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font=font)
+    """The figure with one sentence, as safe text, in the middle of its plot: in lines that fit a phone's width."""
+    font = {"size": 15, "color": MUTED_INK}
+    lines = "<br>".join(textwrap.wrap(sentence, _LINE, break_long_words=False, break_on_hyphens=False))
+    return figure.add_annotation(text=lines, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font=font)
+
+
+def themed(figure: go.Figure, theme: Theme) -> go.Figure:
+    """A copy of the figure in the colours of a theme; nothing but colours differs.
+
+    `figure` is in the colours that all figures are made in, the light ones. Those of `DARK` change, wherever they
+    stand: in traces, axes, shapes and within texts.
+    """
+    document = figure.to_json()
+    if theme is Theme.DARK:
+        for light, dark in DARK.items():
+            document = document.replace(light, dark)
+    return go.Figure(json.loads(document))

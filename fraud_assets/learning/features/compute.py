@@ -41,7 +41,7 @@ def compute_features(
     times = everything["transaction_time"]
     wanted = everything[(times >= start) & (times < end)].sort_values(["transaction_time", "transaction_id"])
     columns: dict[str, pd.Series | FloatArray] = {name: wanted[name] for name in spec.identifiers}
-    columns["is_learnable"] = _is_learnable(wanted, spec)
+    columns["is_learnable"] = is_learnable(wanted, spec)
     columns |= {name: wanted[name].astype("str") for name in (*spec.segments, *spec.categorical)}
     columns |= {name: wanted[name].astype("float64") for name in ("amount", *spec.numeric)}
     columns |= _time_features(wanted, spec)
@@ -63,7 +63,8 @@ def _check(transactions: pd.DataFrame, spec: FeatureSpec) -> None:
         )
 
 
-def _is_learnable(rows: pd.DataFrame, spec: FeatureSpec) -> pd.Series:
+def is_learnable(rows: pd.DataFrame, spec: FeatureSpec) -> pd.Series:
+    """Which transactions are learned from and measured on: neither refunds nor declined. `rows` as they came."""
     learnable = rows["amount"] >= 0
     if spec.declined_outcomes and "outcome" in rows:
         declined = {outcome.casefold() for outcome in spec.declined_outcomes}

@@ -1,4 +1,4 @@
-"""A day's evaluation as three tables: the scorers, the scorers on each slice, and their reliability diagrams.
+"""A day's evaluation as four tables: the scorers, the scorers on each slice, their reliability, operating points.
 
 What lives here: the frames, made of scores and labelled rows. What does not: the fits behind the scores, the
 partition's day, and storage.
@@ -17,6 +17,7 @@ from fraud_assets.learning.measuring.calibration import BIN_COLUMNS, reliability
 from fraud_assets.learning.measuring.days import LabelledDays, ScoredDays, are_probabilities
 from fraud_assets.learning.measuring.degenerate import degeneracy
 from fraud_assets.learning.measuring.metrics import METRICS, WITH_INTERVALS, measure, sampling_intervals
+from fraud_assets.learning.measuring.operating import POINT_TYPES, operating_points
 from fraud_assets.learning.measuring.slices import Slice, band_edges, slices
 
 FloatArray = NDArray[np.float64]
@@ -28,6 +29,7 @@ _BIN_TYPES = {
     **dict.fromkeys(BIN_COLUMNS[:3], "int64"),
     **dict.fromkeys(BIN_COLUMNS[3:], "float64"),
 }
+_POINT_TYPES = {"candidate": "str", **POINT_TYPES}
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,13 @@ class Evaluation:
     - `slices`: one row a scorer and slice: candidate, slice_kind, slice, rows, frauds (int64) and `METRICS`.
     - `bins`: one row a scorer and bin of its reliability diagram: candidate and the columns of `reliability_bins`.
       Scorers whose scores are no probabilities have none.
+    - `points`: one row a scorer and threshold: candidate and the columns of `operating_points`.
     """
 
     overall: pd.DataFrame
     slices: pd.DataFrame
     bins: pd.DataFrame
+    points: pd.DataFrame
 
 
 def evaluate_scorers(
@@ -56,18 +60,19 @@ def evaluate_scorers(
     segments: Sequence[str] = (),
     bands: Sequence[float] = (),
 ) -> Evaluation:
-    """Measure each scorer over all rows, on each of their slices, and by its calibration.
+    """Measure each scorer over all rows, on each of their slices, by its calibration, and at its thresholds.
 
     `rows` as `LabelledDays.from_rows` takes them, with the columns of `segments`; `scores` has one for each row.
     `bands` are the edges of amount bands, ascending; without any, they follow from the amounts (`band_edges`). A
-    scorer with a score that is not finite has rows without metrics. No row, or no fraud among them, is no error: what
-    is not defined then is missing.
+    scorer with a score that is not finite has rows without metrics, and neither bins nor points. No row, or no fraud
+    among them, is no error: what is not defined then is missing.
     """
     labelled = LabelledDays.from_rows(rows, timezone)
     parts = list(slices(rows, labelled, segments, bands or band_edges(labelled.amount)))
     overall: list[dict[str, Any]] = []
     on_slices: list[dict[str, Any]] = []
     bins = [pd.DataFrame(columns=list(_BIN_TYPES))]
+    points = [pd.DataFrame(columns=list(_POINT_TYPES))]
     for name, values in scores.items():
         threshold = thresholds.get(name)
         scored = None
@@ -76,9 +81,14 @@ def evaluate_scorers(
         known = {"candidate": name, "threshold": threshold, "degenerate": degeneracy(values)}
         overall.append(known | _overall(scored))
         on_slices += [_on_slice(name, labelled, part, scored) for part in parts]
-        if scored is not None and are_probabilities(values):
+        if scored is None:
+            continue
+        points.append(operating_points(scored, threshold).assign(candidate=name))
+        if are_probabilities(values):
             bins.append(reliability_bins(values, labelled.label).assign(candidate=name))
-    return Evaluation(_overall_frame(overall), _slices_frame(on_slices), _bins_frame(bins))
+    return Evaluation(
+        _overall_frame(overall), _slices_frame(on_slices), _joined(bins, _BIN_TYPES), _joined(points, _POINT_TYPES)
+    )
 
 
 def _overall(scored: ScoredDays | None) -> dict[str, float | None]:
@@ -114,5 +124,5 @@ def _slices_frame(records: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(records, columns=list(types)).astype(types)
 
 
-def _bins_frame(bins: list[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat([frame[list(_BIN_TYPES)].astype(_BIN_TYPES) for frame in bins], ignore_index=True)
+def _joined(frames: list[pd.DataFrame], types: Mapping[str, str]) -> pd.DataFrame:
+    return pd.concat([frame[list(types)].astype(types) for frame in frames], ignore_index=True)

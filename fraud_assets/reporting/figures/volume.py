@@ -1,0 +1,92 @@
+"""How much there is, and how much of it is fraud: transactions, fraud rate and amount at stake, day by day.
+
+What does not live here: counting.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from fraud_assets.reporting.figures.days import MANY_DAYS, each_day, set_day_axis, span, with_days
+from fraud_assets.reporting.figures.frames import Floats, numbers, require_columns
+from fraud_assets.reporting.style import FRAUD, MUTED_INK, NEUTRAL, TEMPLATE, heading, nothing_to_draw, say
+
+_PANELS = ("Transactions", "Fraud rate, by the day of the transactions", "Amount at stake")
+
+
+def volume(summary: pd.DataFrame, days: int | None = None) -> go.Figure:
+    """Transactions, fraud rate and amount at stake a day, in three panels that share the days.
+
+    `summary`: rows of `daily_summary`, the last `days` of them (all by default). Labels come late, so the fraud rate
+    and the amount of known fraud end `label_delay_days` before the newest day. The amount that was alerted stands
+    beside the amount of known fraud, both in the unit of the amounts.
+    """
+    title = "Volume, fraud rate and amount at stake"
+    require_columns(summary, ("day", "transactions"), "the daily summary")
+    rows = with_days(summary, "day", "summary", days)
+    if rows.empty:
+        return nothing_to_draw(title, "No day has been summarised yet.")
+    labelled = _labelled(rows)
+    days_seen = sorted({*rows["day"], *labelled["labelled_day"]})
+    all_days = each_day(days_seen[0], days_seen[-1])
+    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.1, subplot_titles=_PANELS)
+    figure.update_layout(template=TEMPLATE, title_text=heading(title, _subtitle(rows)))
+    figure.update_layout(margin={"t": 112, "b": 48}, barmode="group", bargap=0.25, height=620)
+    figure.update_annotations(font={"size": 13, "color": MUTED_INK}, x=0, xanchor="left", yshift=2)
+    known, counted = _values(rows, "day", "transactions", all_days)
+    _draw(figure, 1, "Transactions", known, counted, all_days, NEUTRAL, "%{y:,} transactions", showlegend=False)
+    known, rate = _values(labelled, "labelled_day", "fraud_rate", all_days)
+    _draw(figure, 2, "Fraud rate", known, rate, all_days, FRAUD, "%{y:.3%} fraud", showlegend=False)
+    known, stolen = _values(labelled, "labelled_day", "fraud_amount", all_days)
+    _draw(figure, 3, "Known fraud", known, stolen, all_days, FRAUD, "%{y:,.0f} of known fraud")
+    known, alerted = _values(rows, "day", "alerted_amount", all_days)
+    _draw(figure, 3, "Alerted", known, alerted, all_days, NEUTRAL, "%{y:,.0f} alerted")
+    if not np.isfinite(rate).any():
+        say(figure, "No label is known yet.")
+    for row in (1, 2, 3):
+        set_day_axis(figure, all_days, row=row, col=1)
+        figure.update_yaxes(rangemode="tozero", nticks=5, row=row, col=1)
+    figure.update_yaxes(tickformat=".2~%", row=2, col=1)
+    figure.update_yaxes(tickformat=",~s", row=3, col=1)
+    figure.update_xaxes(showticklabels=False, row=1, col=1).update_xaxes(showticklabels=False, row=2, col=1)
+    return figure.update_layout(legend={"y": 0.02, "yanchor": "bottom"})
+
+
+def _subtitle(rows: pd.DataFrame) -> str:
+    return span(each_day(rows["day"].iloc[0], rows["day"].iloc[-1]), rows["day"].nunique())
+
+
+def _labelled(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose labelled day is known; a label of a day is told by one row only, the last."""
+    if "labelled_day" not in rows.columns:
+        return pd.DataFrame({"labelled_day": []})
+    known = rows[np.isfinite(numbers(rows, "fraud_rate")) & rows["labelled_day"].notna().to_numpy()]
+    return with_days(known, "labelled_day", "summary").drop_duplicates("labelled_day", keep="last")
+
+
+def _values(rows: pd.DataFrame, day: str, column: str, days: list[str]) -> tuple[bool, Floats]:
+    place = {one: i for i, one in enumerate(days)}
+    values = np.full(len(days), np.nan)
+    values[[place[one] for one in rows[day]]] = numbers(rows, column)
+    return bool(np.isfinite(values).any()), values
+
+
+def _draw(
+    figure: go.Figure, row: int, name: str, is_known: bool, values: Floats, days: list[str], color: str, hover: str,
+    **trace: Any,
+) -> None:  # fmt: skip
+    """Bars of a few days, lines of many: bars start at zero and lines do not pretend to more than they have."""
+    if not is_known:
+        return
+    hover = f"%{{x|%-d %b %Y}}: {hover}<extra></extra>"
+    shape: go.Bar | go.Scatter
+    if len(days) <= MANY_DAYS and row != 2:
+        shape = go.Bar(name=name, x=days, y=values, marker={"color": color}, hovertemplate=hover, **trace)
+    else:
+        mode = "lines" if len(days) > MANY_DAYS else "lines+markers"
+        line = {"color": color, "width": 1.5 if len(days) > MANY_DAYS else 2}
+        shape = go.Scatter(name=name, x=days, y=values, mode=mode, line=line, hovertemplate=hover, **trace)
+    figure.add_trace(shape, row=row, col=1)
