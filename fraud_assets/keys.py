@@ -1,6 +1,7 @@
 """Keys that are made on first use and kept in the home folder, for those who set none of their own.
 
-What lives here: making and finding them. What does not: signing (postgres) and pseudonymising (sources).
+What lives here: making and finding them. What does not: signing (postgres), pseudonymising (sources), and logging in
+(local).
 """
 
 import os
@@ -13,6 +14,7 @@ from fraud_assets.settings import Settings, SettingsError
 
 SIGNING_KEY = "signing.key"
 PSEUDONYM_KEY = "pseudonym.key"
+READER_KEY = "reader.key"
 
 
 def with_keys(settings: Settings) -> Settings:
@@ -26,6 +28,11 @@ def with_keys(settings: Settings) -> Settings:
     if settings.pseudonym_key is None and settings.columns is not None and settings.columns.sensitive:
         found["pseudonym_key"] = _kept_key(settings.home / PSEUDONYM_KEY)
     return settings.model_copy(update=found)
+
+
+def reader_password(home: Path) -> str:
+    """The password of the embedded server's role that only reads. Raises `SettingsError` as `with_keys` does."""
+    return _kept_key(home / READER_KEY).get_secret_value()
 
 
 def _kept_key(path: Path) -> SecretStr:

@@ -55,8 +55,16 @@ def _postgresql_url(url: SecretStr) -> SecretStr:
     return url
 
 
+def _web_address(address: str) -> str:
+    parts = urlsplit(address)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("must be an address such as https://reports.example.com")
+    return address.rstrip("/")
+
+
 TimezoneName = Annotated[str, AfterValidator(_timezone_name)]
 PostgresqlUrl = Annotated[SecretStr, AfterValidator(_postgresql_url)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
 
 
 class Section(BaseModel):
@@ -294,10 +302,17 @@ class StorageSettings(Section):
 
 
 class ReportSettings(Section):
-    """Pictures and numbers."""
+    """Pictures and numbers, and the report server."""
 
     pictures: bool = Field(default=True, description="static pictures in the metadata; they need Chrome or Chromium")
     history_days: int = Field(default=90, ge=1)
+    url: WebAddress | None = Field(
+        default=None, description="where people find the report server, for links to it; unset means where up starts it"
+    )
+    port: int = Field(default=3001, ge=1, le=65535, description="the report server's port, or a free one where taken")
+    database_url: PostgresqlUrl | None = Field(
+        default=None, description="the data's PostgreSQL by a role that only reads; unset means the embedded one's"
+    )
 
 
 class Settings(BaseSettings):

@@ -66,12 +66,15 @@ ALL_ASSETS = (
     "evaluation_table",
     "evaluation_slices",
     "calibration_bins",
+    "operating_points",
     "best_model",
     "feature_importance",
     "scored_batch",
     "live_performance",
     "label_maturity",
     "feature_drift",
+    "performance_report",
+    "daily_summary",
 )
 
 

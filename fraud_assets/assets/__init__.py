@@ -10,6 +10,7 @@ from fraud_assets.assets.feature_drift import feature_drift_asset
 from fraud_assets.assets.feature_importance import feature_importance_asset
 from fraud_assets.assets.labels import labels_asset
 from fraud_assets.assets.live_performance import live_performance_asset
+from fraud_assets.assets.performance_report import performance_report_asset
 from fraud_assets.assets.plan import Plan
 from fraud_assets.assets.raw_batch import raw_batch_asset
 from fraud_assets.assets.scored_batch import scored_batch_asset
@@ -28,4 +29,5 @@ def all_assets(plan: Plan) -> list[dg.AssetsDefinition]:
         scored_batch_asset(plan),
         live_performance_asset(plan),
         feature_drift_asset(plan),
+        performance_report_asset(plan),
     ]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from fraud_assets.assets.candidate_models import CANDIDATES, PREFIX, training_rows
 from fraud_assets.assets.evaluation_table import evaluation, validation_rows
+from fraud_assets.assets.links import report_link
 from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import (
     BEST_MODEL_POOL,
@@ -48,8 +49,8 @@ from fraud_assets.learning import (
 )
 from fraud_assets.learning.measuring.daily import DAILY, daily_means
 from fraud_assets.partitions import Window, shifted
-from fraud_assets.reporting.comparison import model_comparison
-from fraud_assets.reporting.history import metric_history
+from fraud_assets.reporting.figures.comparison import model_comparison
+from fraud_assets.reporting.figures.history import metric_history
 
 BEST_MODEL = "best_model"
 JOURNAL = "best_model"
@@ -115,12 +116,12 @@ def best_model_asset(plan: Plan) -> dg.AssetsDefinition:
         context.log.info(decision.reason)
         figures = {
             "average precision over time": metric_history(
-                with_choices(evaluation_table, *chosen_until(storage, decision)), days=history_days
+                evaluation_table, choices_until(storage, decision), days=history_days
             ),
-            "candidates compared": model_comparison(today.rename(columns={"candidate": "model"})),
+            "candidates compared": model_comparison(today),
         }
         drawn = pictures.metadata(context.log, figures)
-        return dg.Output(best, metadata=_metadata(best, candidates, drawn))
+        return dg.Output(best, metadata={**report_link(plan, day), **_metadata(best, candidates, drawn)})
 
     return best_model
 
@@ -261,25 +262,33 @@ def promised(contest: Contest, scored_as: str) -> dict[str, float]:
     return overall | daily_means(contest.daily[contest.daily["candidate"] == scored_as])
 
 
-def chosen_until(storage: StoredFacts, decision: Decision) -> tuple[dict[str, str], dict[str, float | None]]:
-    """By day, which row of its evaluation the best model's recipe was scored as, and its score; the day's own last."""
-    scored_as = {**storage.stored_facts(BEST_MODEL, "scored_as"), decision.day: decision.scored_as}
-    return scored_as, {**storage.stored_facts(BEST_MODEL, "score"), decision.day: decision.score}
+def choices_until(storage: StoredFacts, decision: Decision) -> pd.DataFrame:
+    """`choices` as they are stored; of the day itself the one that was just made."""
+    day = decision.day
+    return choices(
+        day,
+        {**storage.stored_facts(BEST_MODEL, "scored_as"), day: decision.scored_as},
+        {**storage.stored_facts(BEST_MODEL, "score"), day: decision.score},
+        {**storage.stored_facts(BEST_MODEL, "champion_since"), day: decision.since},
+    )
 
 
-def with_choices(
-    evaluation: pd.DataFrame, scored_as: Mapping[str, str], scores: Mapping[str, float | None]
+def choices(
+    until: str, scored_as: Mapping[str, str], scores: Mapping[str, float | None], since: Mapping[str, str]
 ) -> pd.DataFrame:
-    """The evaluations of some days as a history: day, model, average_precision, and is_winner where a model was used.
+    """By day up to `until`, which row of its evaluation the best model's recipe was scored as.
 
-    The champion has a row of its own on days on which its recipe was no candidate's.
+    Columns: day, scored_as, score, and is_promotion, where the recipe's term begins.
     """
-    rows = evaluation[["day", "candidate", "average_precision"]].rename(columns={"candidate": "model"})
-    days = [day for day in sorted(rows["day"].unique()) if scored_as.get(day) == CHAMPION]
-    if days:
-        own = {"day": days, "model": CHAMPION, "average_precision": [scores.get(day) for day in days]}
-        rows = pd.concat([rows, pd.DataFrame(own).astype({"average_precision": "float64"})], ignore_index=True)
-    return rows.assign(is_winner=rows["model"] == rows["day"].map(scored_as))
+    days = sorted(key for key in scored_as if key <= until)
+    return pd.DataFrame(
+        {
+            "day": pd.Series(days, dtype="str"),
+            "scored_as": pd.Series([scored_as[key] for key in days], dtype="str"),
+            "score": pd.Series([scores.get(key) for key in days], dtype="float64"),
+            "is_promotion": [since.get(key) == key for key in days],
+        }
+    )
 
 
 def _metadata(best: BestModel, candidates: Mapping[str, TunedRecipe], drawn: Mapping[str, Any]) -> dict[str, Any]:

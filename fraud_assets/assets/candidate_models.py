@@ -10,6 +10,8 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from fraud_assets.assets.links import report_link
+from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import (
     GROUP,
     LABEL_COLUMNS,
@@ -21,6 +23,7 @@ from fraud_assets.assets.plan import (
     StoredFacts,
     code_version,
 )
+from fraud_assets.assets.searches import search_frame, written
 from fraud_assets.learning import (
     FAMILIES,
     Candidate,
@@ -34,6 +37,7 @@ from fraud_assets.learning import (
     reusable,
     split_last_fifth,
 )
+from fraud_assets.reporting.figures.search import search_results
 
 PREFIX = "candidate_models"
 CANDIDATES = (
@@ -111,6 +115,7 @@ def candidate_models_asset(plan: Plan) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         config: SearchConfig,
         storage: dg.ResourceParam[StoredFacts],
+        pictures: Pictures,
         cleaned_features: pd.DataFrame,
         labels: pd.DataFrame,
     ) -> Iterator[dg.Output[Any]]:
@@ -138,7 +143,11 @@ def candidate_models_asset(plan: Plan) -> dg.AssetsDefinition:
         for name, candidate in fitted.items():
             if candidate.failure is not None:
                 context.log.error(f"{name} failed and leaves the day with the others: {candidate.failure}")
-            yield dg.Output(candidate, name, metadata=_metadata(candidate, made_by))
+            searched = (
+                {"search results": search_results(search_frame({name: candidate.search}))} if candidate.search else {}
+            )
+            shown = {**report_link(plan, day), **pictures.metadata(context.log, searched)}
+            yield dg.Output(candidate, name, metadata={**_metadata(candidate, made_by), **shown})
 
     return candidate_models
 
@@ -208,6 +217,7 @@ def _metadata(candidate: Candidate, made_by: str) -> dict[str, Any]:
     }
     if candidate.search:
         metadata["search"] = _search_table(candidate.search)
+        metadata["best_search_score"] = max(float(tried["average_precision"] or 0) for tried in candidate.search)
         metadata["folds"] = dg.MetadataValue.md("\n".join(f"- {fold}" for fold in candidate.folds))
     if candidate.failure is not None:
         metadata["failure"] = candidate.failure
@@ -227,7 +237,7 @@ def _search_table(search: list[dict[str, Any]]) -> dg.TableMetadataValue:
 
 def _shown(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}={setting}" for name, setting in value.items())
+        return written(value)
     if isinstance(value, float):
         return f"{value:.4f}"
     return "" if value is None else str(value)

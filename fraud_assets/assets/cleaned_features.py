@@ -1,8 +1,12 @@
 """The day's transactions as a model sees them."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import dagster as dg
 import pandas as pd
 
+from fraud_assets.assets.links import report_link
 from fraud_assets.assets.plan import GROUP, LABEL_COLUMNS, OWNERS, RETRIES, TABLES, Plan
 from fraud_assets.learning import LearningError, compute_features
 
@@ -38,12 +42,40 @@ def cleaned_features_asset(plan: Plan) -> dg.AssetsDefinition:
         except LearningError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         bounds = features["transaction_time"].searchsorted([plan.start(key) for key in keys] + [end])
-        return {
+        by_day = {
             key: features.iloc[first:last].reset_index(drop=True)
             for key, first, last in zip(keys, bounds[:-1], bounds[1:], strict=True)
         }
+        for key, rows in by_day.items():
+            facts = {**report_link(plan, key), **_facts(rows, plan.features.names)}
+            context.add_asset_metadata(facts, partition_key=key)
+        return by_day
 
     return cleaned_features
+
+
+def _facts(rows: pd.DataFrame, names: Sequence[str]) -> dict[str, Any]:
+    """How many of the day's rows can be learned from, and what there is of each feature."""
+    learnable = int(rows["is_learnable"].sum())
+    missing = rows[list(names)].isna().mean() if len(rows) else pd.Series(0.0, index=list(names))
+    means = rows[list(names)].mean(numeric_only=True)
+    schema = dg.TableSchema(
+        [dg.TableColumn("feature"), dg.TableColumn("missing_share", "float"), dg.TableColumn("mean", "float")]
+    )
+    records = [
+        dg.TableRecord({"feature": name, "missing_share": _rounded(missing[name]), "mean": _rounded(means.get(name))})
+        for name in names
+    ]
+    return {
+        "learnable": learnable,
+        "not_learnable": len(rows) - learnable,
+        "missing_share": float(missing.mean()) if len(names) else 0.0,
+        "features": dg.MetadataValue.table(records, schema),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or pd.isna(value) else round(float(value), 4)
 
 
 def _inputs(plan: Plan) -> list[str]:

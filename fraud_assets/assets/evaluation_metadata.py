@@ -58,6 +58,18 @@ COMMENTS: Mapping[str, Mapping[str, str]] = {
         "fraud_share_low": "exact 95 % interval (Clopper-Pearson), as if transactions were independent",
         "fraud_share_high": "exact 95 % interval (Clopper-Pearson), as if transactions were independent",
     },
+    "operating_points": {
+        "threshold": "alert = score >= threshold; of each scorer from the highest to the lowest, where all are alerts",
+        "alerts": "over all validation rows: frauds_caught + false_alarms",
+        "alerts_per_day": "alerts / number of validation days",
+        "precision": "frauds_caught / alerts",
+        "recall": "frauds_caught / frauds; NULL without a fraud",
+        "false_positive_rate": "false_alarms / genuine transactions",
+        "saving_per_day": (
+            "of alerting on exactly these: fraudulent amount * recovered_share - cost_per_alert each (alert_policy)"
+        ),
+        "is_chosen": "the candidate's own threshold",
+    },
 }
 
 

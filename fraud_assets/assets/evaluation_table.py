@@ -5,11 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 import dagster as dg
-import numpy as np
 import pandas as pd
 
 from fraud_assets.assets.candidate_models import CANDIDATES, PREFIX
 from fraud_assets.assets.evaluation_metadata import COMMENTS, evaluation_metadata
+from fraud_assets.assets.links import report_link
 from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import GROUP, LABEL_COLUMNS, OWNERS, RETRIES, TABLES, Plan, StoredFacts, code_version
 from fraud_assets.checks import (
@@ -31,21 +31,24 @@ from fraud_assets.learning import (
     split_last_fifth,
 )
 from fraud_assets.partitions import shifted
-from fraud_assets.reporting.comparison import model_comparison
-from fraud_assets.reporting.curves import precision_recall, roc
-from fraud_assets.reporting.distributions import confusion, score_distribution
+from fraud_assets.reporting.figures.alerting import by_alerts_per_day, saving_by_threshold
+from fraud_assets.reporting.figures.calibration import reliability
+from fraud_assets.reporting.figures.comparison import model_comparison
+from fraud_assets.reporting.figures.curves import precision_recall, roc
+from fraud_assets.reporting.figures.distributions import confusion, score_distribution
 
 _DESCRIPTIONS = {
     "evaluation_table": "One row is one candidate (or a naive baseline) with all its metrics on the validation days.",
     "evaluation_slices": "One row is one candidate on one day, amount band or segment of the validation days.",
     "calibration_bins": "One row is one bin of a candidate's reliability diagram: what its scores promise, what came.",
+    "operating_points": "One row is one threshold of one scorer: what alerting from that score on would be worth.",
 }
 
 
 def evaluation_table_asset(plan: Plan) -> dg.AssetsDefinition:
-    """`evaluation_table`, `evaluation_slices` and `calibration_bins`: from one scoring of the validation rows."""
+    """`evaluation_table`, its slices, bins and operating points: from one scoring of the validation rows."""
     windows, learning = plan.windows, plan.settings.learning
-    version = code_version("2", vars(windows), vars(plan.alert_policy), learning.amount_bands, plan.features.segments)
+    version = code_version("3", vars(windows), vars(plan.alert_policy), learning.amount_bands, plan.features.segments)
 
     @dg.multi_asset(
         name="evaluation_table",
@@ -92,11 +95,13 @@ def evaluation_table_asset(plan: Plan) -> dg.AssetsDefinition:
         winner, warning = _winner(measured.overall)
         if warning is not None:
             context.log.warning(warning)
-        drawn = pictures.metadata(context.log, _figures(rows, scores, measured.overall, winner))
-        metadata = evaluation_metadata(measured.overall, winner, warning, drawn)
+        drawn = pictures.metadata(context.log, _figures(plan, measured, winner))
+        link = report_link(plan, day)
+        metadata = {**link, **evaluation_metadata(measured.overall, winner, warning, drawn)}
         yield dg.Output(measured.overall, "evaluation_table", metadata=metadata)
-        yield dg.Output(measured.slices, "evaluation_slices")
-        yield dg.Output(measured.bins, "calibration_bins")
+        yield dg.Output(measured.slices, "evaluation_slices", metadata=link)
+        yield dg.Output(measured.bins, "calibration_bins", metadata=link)
+        yield dg.Output(measured.points, "operating_points", metadata=link)
         yield history_is_complete(_expected_days(plan, day), storage.stored_row_counts("cleaned_features").keys())
         yield every_family_fitted({n: c.failure for n, c in candidates.items() if c.failure is not None})
 
@@ -115,7 +120,7 @@ def validation_rows(plan: Plan, day: str, features: pd.DataFrame, labels: pd.Dat
 def evaluation(
     plan: Plan, day: str, candidates: Mapping[str, Candidate], rows: pd.DataFrame, scores: Mapping[str, Any]
 ) -> Evaluation:
-    """The three tables of a day: candidates first, then baselines, in a fixed order."""
+    """The four tables of a day: candidates first, then baselines, in a fixed order."""
     fitted = [name for name in CANDIDATES if name in candidates]
     order = [*fitted, *(name for name in scores if name not in CANDIDATES)]
     thresholds = {name: c.threshold if c.failure is None else None for name, c in candidates.items()}
@@ -140,7 +145,7 @@ def evaluation(
         measured,
         **{
             name: frame.assign(day=day)[["day", *frame.columns]]
-            for name, frame in (("overall", overall), ("slices", measured.slices), ("bins", measured.bins))
+            for name, frame in {**vars(measured), "overall": overall}.items()
         },
     )
 
@@ -178,25 +183,20 @@ def _expected_days(plan: Plan, day: str) -> list[str]:
     return [shifted(day, offset).isoformat() for offset in offsets]
 
 
-def _figures(rows: pd.DataFrame, scores: Mapping[str, Any], table: pd.DataFrame, winner: str | None) -> dict[str, Any]:
+def _figures(plan: Plan, measured: Evaluation, winner: str | None) -> dict[str, Any]:
     """The pictures of the day; without a winner, those that are about all candidates."""
-    labelled = pd.concat(
-        [
-            pd.DataFrame({"model": name, "label": rows["label"], "score": values})
-            for name, values in scores.items()
-            if np.isfinite(values).all()
-        ]
-    )
-    known = table.dropna(subset=["threshold"])
-    thresholds = {str(name): float(value) for name, value in zip(known["candidate"], known["threshold"], strict=True)}
+    points, table = measured.points, measured.overall
     figures = {
-        "precision and recall": precision_recall(labelled, thresholds),
-        "ROC": roc(labelled, thresholds),
-        "comparison": model_comparison(table.rename(columns={"candidate": "model"})),
+        "precision and recall": precision_recall(points, table),
+        "ROC": roc(points, table),
+        "precision and recall by alerts per day": by_alerts_per_day(points, plan.alert_policy.alerts_per_day),
+        "comparison": model_comparison(table),
+        "calibration": reliability(measured.bins, winner),
     }
     if winner is None:
         return figures
     return figures | {
-        "score distribution": score_distribution(labelled, winner, thresholds[winner]),
-        "confusion": confusion(labelled, winner, thresholds[winner]),
+        "saving by threshold": saving_by_threshold(points, winner),
+        "score distribution": score_distribution(points, winner),
+        "confusion": confusion(points, winner),
     }

@@ -6,7 +6,9 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from fraud_assets.assets.plan import GROUP, LABEL_COLUMNS, OWNERS, RETRIES, TABLES, Plan, code_version
+from fraud_assets.assets.links import report_link
+from fraud_assets.assets.pictures import Pictures
+from fraud_assets.assets.plan import GROUP, LABEL_COLUMNS, OWNERS, RETRIES, TABLES, Plan, StoredFacts, code_version
 from fraud_assets.checks import CHECK_SPECS, FEATURES_ARE_STABLE, features_are_stable
 from fraud_assets.learning import LearningError
 from fraud_assets.learning.watching.drift import (
@@ -18,9 +20,13 @@ from fraud_assets.learning.watching.drift import (
 )
 from fraud_assets.learning.watching.rates import daily_frauds, rate_change
 from fraud_assets.partitions import shifted
+from fraud_assets.reporting.figures.drift import drift_heat_map
 
 SCORE_DAYS = 7
 SCORE, FRAUD_RATE = "score", "fraud_rate"
+SHOWN_DAYS = 30
+LEVELS = "levels"
+"""The fact that later days draw: of each subject its index and level, as JSON."""
 
 _COMMENTS = {
     "subject": "a feature, score, or fraud_rate",
@@ -77,6 +83,8 @@ def feature_drift_asset(plan: Plan) -> dg.AssetsDefinition:
     )
     def feature_drift(
         context: dg.AssetExecutionContext,
+        storage: dg.ResourceParam[StoredFacts],
+        pictures: Pictures,
         cleaned_features: pd.DataFrame,
         labels: pd.DataFrame,
         scored_batch: pd.DataFrame,
@@ -94,7 +102,10 @@ def feature_drift_asset(plan: Plan) -> dg.AssetsDefinition:
         except LearningError as error:
             raise dg.Failure(f"No drift of {day}: {error}", allow_retries=False) from error
         table = table.assign(day=day).reindex(columns=_COLUMNS).astype({**_DTYPES, **dict.fromkeys(_TEXTS, "str")})
-        yield dg.Output(table, metadata=_numbers(table))
+        drawn = pictures.metadata(
+            context.log, {"drift of the last days": drift_heat_map(_last_days(storage, day, table))}
+        )
+        yield dg.Output(table, metadata={**report_link(plan, day), **_numbers(table), **drawn})
         yield _check(table)
 
     return feature_drift
@@ -156,12 +167,24 @@ def _split(plan: Plan, rows: pd.DataFrame, day: str, until: int) -> tuple[pd.Dat
     return rows[times < plan.end_of(day, until)], rows[is_today]
 
 
+def _last_days(storage: StoredFacts, day: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Index and level of each subject on the last days: those before are on record, the day's own are in the table."""
+    first = shifted(day, 1 - SHOWN_DAYS).isoformat()
+    found = {key: levels for key, levels in storage.stored_facts("feature_drift", LEVELS).items() if first <= key < day}
+    records = [(key, subject, psi, level) for key, of in found.items() for subject, (psi, level) in of.items()]
+    before = pd.DataFrame(records, columns=["day", "subject", "psi", "level"]).astype({"psi": "float64"})
+    return pd.concat([before, table[list(before.columns)]], ignore_index=True)
+
+
 def _numbers(table: pd.DataFrame) -> dict[str, Any]:
     """The levels in numbers, and each subject's index and missing rate: Dagster plots them over the partitions."""
     levels = table["level"].value_counts()
     numbers: dict[str, Any] = {str(level): int(levels.get(level, 0)) for level in Level}
     if table["psi"].notna().any():
         numbers["highest_psi"] = float(table["psi"].max())
+    indices = table["psi"].astype("object").where(table["psi"].notna(), None)
+    on_record = dict(zip(table["subject"], zip(indices, table["level"], strict=True), strict=True))
+    numbers[LEVELS] = dg.MetadataValue.json({subject: list(of) for subject, of in on_record.items()})
     for column in ("psi", "missing_rate", "value"):
         found = table.dropna(subset=[column])
         numbers |= {

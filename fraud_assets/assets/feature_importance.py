@@ -8,9 +8,12 @@ import pandas as pd
 
 from fraud_assets.assets.best_model import Rows
 from fraud_assets.assets.candidate_models import CANDIDATES, PREFIX
+from fraud_assets.assets.links import report_link
+from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import GROUP, LABEL_COLUMNS, OWNERS, RETRIES, TABLES, Plan, code_version
 from fraud_assets.learning import BestModel, Candidate, FraudModel, LearningError, fit_recipe
 from fraud_assets.learning.explaining.importance import REPEATS, permutation_importance, sample_size
+from fraud_assets.reporting.figures.importance import feature_importance as importance_figure
 
 _COMMENTS = {
     "recipe": "the family of the best model's recipe, as fitted on the candidates' training window",
@@ -59,6 +62,7 @@ def feature_importance_asset(plan: Plan) -> dg.AssetsDefinition:
     )
     def feature_importance(
         context: dg.AssetExecutionContext,
+        pictures: Pictures,
         best_model: BestModel,
         cleaned_features: pd.DataFrame,
         labels: pd.DataFrame,
@@ -80,7 +84,8 @@ def feature_importance_asset(plan: Plan) -> dg.AssetsDefinition:
             raise dg.Failure(f"No feature importance for {day}: {error}", allow_retries=False) from error
         table.insert(0, "day", day)
         table.insert(1, "recipe", best_model.recipe.family)
-        return dg.Output(table, metadata=_metadata(table))
+        drawn = pictures.metadata(context.log, {"importance": importance_figure(table)})
+        return dg.Output(table, metadata={**report_link(plan, day), **_metadata(table), **drawn})
 
     return feature_importance
 

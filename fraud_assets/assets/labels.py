@@ -6,7 +6,9 @@ from typing import TypeAlias
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from fraud_assets.assets.links import report_link
 from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, Plan, StoredFacts
 from fraud_assets.settings import LabelFiles
 from fraud_assets.sources import LabelFeed, SourceError, SourceNotReady, labels_of_batches
@@ -53,10 +55,11 @@ def _of_batches(plan: Plan) -> tuple[Compute, dict[str, dg.AssetIn]]:
     columns = ["transaction_id", "transaction_time", *(["label"] if plan.roles.label else [])]
 
     def labels(context: dg.AssetExecutionContext, raw_batch: pa.Table) -> dict[str, pa.Table]:
-        return {
+        known = {
             key: labels_of_batches(raw_batch, plan.settings.label_delay, plan.start(key), plan.end(key))
             for key in context.partition_keys
         }
+        return _told(context, plan, known)
 
     return labels, {"raw_batch": dg.AssetIn(metadata={"window": window, "columns": columns, "missing": "empty"})}
 
@@ -71,10 +74,22 @@ def _from_feed(plan: Plan, feed_settings: LabelFiles) -> Compute:
         )
         try:
             id_type = storage.stored_column_type("raw_batch", "transaction_id")
-            return {key: feed.read_day(date.fromisoformat(key), id_type) for key in context.partition_keys}
+            known = {key: feed.read_day(date.fromisoformat(key), id_type) for key in context.partition_keys}
         except SourceNotReady:
             raise
         except SourceError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
+        return _told(context, plan, known)
 
     return labels
+
+
+def _told(context: dg.AssetExecutionContext, plan: Plan, known: dict[str, pa.Table]) -> dict[str, pa.Table]:
+    """The labels of each day, and in its metadata how many there are and how many of them say fraud."""
+    for key, table in known.items():
+        frauds = int(pc.sum(pc.equal(table["label"], 1)).as_py() or 0)
+        numbers = {"labels": table.num_rows, "frauds": frauds}
+        if table.num_rows:
+            numbers["fraud_share"] = frauds / table.num_rows
+        context.add_asset_metadata({**report_link(plan, key), **numbers}, partition_key=key)
+    return known

@@ -6,8 +6,10 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from fraud_assets.assets.links import report_link
+from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import GROUP, LABEL_COLUMNS, OWNERS, RETRIES, TABLES, Plan, StoredFacts, code_version
-from fraud_assets.assets.promises import LIVE, Issued, Record, coming, issued_scores, past_week, promised
+from fraud_assets.assets.promises import LIVE, Issued, Record, coming, issued_scores, live_history, past_week, promised
 from fraud_assets.checks import (
     CHECK_SPECS,
     LABELS_ARE_MATURE,
@@ -20,6 +22,8 @@ from fraud_assets.learning.labels import same_kind_of_ids
 from fraud_assets.learning.watching.live import PROMISED, LiveDay, live_day
 from fraud_assets.learning.watching.maturity import age_of_share, label_maturity
 from fraud_assets.partitions import Window, shifted
+from fraud_assets.reporting.figures.live import promise_and_live
+from fraud_assets.reporting.figures.maturity import label_maturity as maturity_figure
 
 MATURITY = "label_maturity"
 COHORT_DAYS = 7
@@ -101,6 +105,7 @@ def live_performance_asset(plan: Plan) -> dg.AssetsDefinition:
     def live_performance(
         context: dg.AssetExecutionContext,
         storage: dg.ResourceParam[StoredFacts],
+        pictures: Pictures,
         scored_batch: pd.DataFrame,
         cleaned_features: pd.DataFrame,
         raw_batch: pd.DataFrame,
@@ -119,14 +124,17 @@ def live_performance_asset(plan: Plan) -> dg.AssetsDefinition:
         record |= promised(issued, live.metrics)
         record |= past_week(plan, storage, day, record) | coming(storage, day, record)
         record["reason"] = _reason(record, issued, live)
-        yield dg.Output(_table(record), LIVE, metadata=_facts(record))
+        history = live_history(storage, record, plan.settings.reports.history_days)
+        drawn = pictures.metadata(context.log, {"promise and live": promise_and_live(history)})
+        yield dg.Output(_table(record), LIVE, metadata={**report_link(plan, day), **_facts(record), **drawn})
         yield live_performance_is_as_promised(
             record["week_average_precision"],
             record["week_expected_low"],
             record["week_expected_high"],
             record["week_expected_by"] or "nothing yet: there are too few days",
         )
-        yield from _maturity(plan, maturity, len(raw_batch))
+        drawn = pictures.metadata(context.log, {"label maturity": maturity_figure(maturity, delay)})
+        yield from _maturity(plan, maturity, len(raw_batch), {**report_link(plan, day), **drawn})
 
     return live_performance
 
@@ -191,7 +199,7 @@ def _facts(record: Record) -> dict[str, Any]:
 
 
 def _maturity(
-    plan: Plan, maturity: pd.DataFrame, transactions: int
+    plan: Plan, maturity: pd.DataFrame, transactions: int, shown: Mapping[str, Any]
 ) -> Iterator[dg.Output[pd.DataFrame] | dg.AssetCheckResult]:
     delay, wanted = plan.windows.label_delay_days, plan.settings.watching.mature_share
     oldest, frauds = int(maturity["age_days"].iloc[-1]), int(maturity["frauds"].iloc[0])
@@ -202,6 +210,6 @@ def _maturity(
         )
     else:
         summary = f"After {delay} days {known:.1%} of {frauds:,} frauds were known, of those known by now."
-    facts: Mapping[str, Any] = {"summary": summary, "transactions": transactions, "frauds": frauds}
+    facts: Mapping[str, Any] = {**shown, "summary": summary, "transactions": transactions, "frauds": frauds}
     yield dg.Output(maturity, MATURITY, metadata={**facts, **({"frauds_known": known} if known is not None else {})})
     yield labels_are_mature(summary, known, wanted, delay, age_of_share(maturity, wanted))

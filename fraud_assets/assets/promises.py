@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import pandas as pd
+
 from fraud_assets.assets.plan import Plan, StoredFacts
 from fraud_assets.learning.measuring.intervals import Interval
 from fraud_assets.learning.watching.live import (
@@ -27,6 +29,16 @@ LIVE = "live_performance"
 JUDGED = "average_precision"
 """The metric that the check is about: the one that recipes compete on."""
 PRUNED = "pruned"
+
+_DRAWN = (
+    "scored_date",
+    JUDGED,
+    f"promised_{JUDGED}",
+    f"promised_{JUDGED}_low",
+    f"promised_{JUDGED}_high",
+    f"is_{JUDGED}_as_promised",
+    f"week_{JUDGED}",
+)
 
 Record = dict[str, Any]
 
@@ -107,6 +119,16 @@ def past_week(plan: Plan, storage: StoredFacts, day: str, today: Record) -> Reco
         return record
     bounds = {"week_expected_low": interval.low, "week_expected_high": interval.high}
     return record | bounds | {"week_expected_by": "validation"}
+
+
+def live_history(storage: StoredFacts, today: Record, history_days: int) -> pd.DataFrame:
+    """What is drawn of the last days and of today: columns scored_date and those of `_DRAWN`, oldest first."""
+    day = str(today["day"])
+    first = shifted(day, 1 - history_days).isoformat()
+    found = {name: storage.stored_facts(LIVE, name) for name in _DRAWN}
+    days = [key for key in sorted(found["scored_date"]) if first <= key < day]
+    before = [{name: facts.get(key) for name, facts in found.items()} for key in days]
+    return pd.DataFrame([*before, {name: today.get(name) for name in _DRAWN}])
 
 
 def _promises(storage: StoredFacts, day: str, today: Record) -> dict[str, tuple[float, Interval]]:

@@ -3,12 +3,17 @@
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pyarrow as pa
 
+from fraud_assets.assets.batch_metadata import HourlyVolume, batch_facts, rejected_facts
+from fraud_assets.assets.links import report_link
+from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, EachDay, Plan, StoredFacts
 from fraud_assets.checks import ALL_ROWS_ACCOUNTED_FOR, CHECK_SPECS, all_rows_accounted_for
+from fraud_assets.reporting.figures.hourly import volume_by_hour
 from fraud_assets.sources import (
     DayBatch,
     EveryRowRejected,
@@ -56,7 +61,7 @@ def raw_batch_asset(plan: Plan) -> dg.AssetsDefinition:
         retry_policy=RETRIES,
     )
     def raw_batch(
-        context: dg.AssetExecutionContext, storage: dg.ResourceParam[StoredFacts]
+        context: dg.AssetExecutionContext, storage: dg.ResourceParam[StoredFacts], pictures: Pictures
     ) -> Iterator[dg.Output[Any] | dg.AssetCheckResult]:
         """Accepted rows are handed to storage day by day; what was rejected meanwhile follows."""
         fingerprints = storage.stored_facts("raw_batch", FINGERPRINT)
@@ -67,13 +72,20 @@ def raw_batch_asset(plan: Plan) -> dg.AssetsDefinition:
         def accepted(key: str) -> pa.RecordBatchReader:
             batch = _read(plan.source.read_day, key, known)
             known[batch.fingerprint] = key
-            context.add_asset_metadata(_facts(batch), asset_key="raw_batch", partition_key=key)
+            link = report_link(plan, key)
+            facts = {**link, **batch_facts(batch), FINGERPRINT: batch.fingerprint}
+            context.add_asset_metadata(facts, asset_key="raw_batch", partition_key=key)
+            context.add_asset_metadata({**link, **rejected_facts(batch)}, asset_key="rejected_rows", partition_key=key)
             rejected[key] = batch.rejected.read_all()
             context.log.info(
                 f"raw_batch {key} ({keys.index(key) + 1} of {len(keys)}): {batch.counts.accepted:,} of "
                 f"{batch.counts.rows_in:,} rows accepted"
             )
-            return _closing(batch)
+            return _counted(batch, plan.settings.tzinfo, lambda hours: tell_volume(key, hours))
+
+        def tell_volume(key: str, hours: HourlyVolume) -> None:
+            drawn = pictures.metadata(context.log, {"volume by hour": volume_by_hour(hours.table())})
+            context.add_asset_metadata({**hours.metadata(), **drawn}, asset_key="raw_batch", partition_key=key)
 
         yield dg.Output(EachDay(keys, accepted), "raw_batch")
         yield dg.Output(rejected, "rejected_rows")
@@ -104,26 +116,15 @@ def _read(read_day: Callable[[date], DayBatch], key: str, known: Mapping[str, st
     return batch
 
 
-def _facts(batch: DayBatch) -> dict[str, Any]:
-    counts = batch.counts
-    return {
-        "rows_in": counts.rows_in,
-        "accepted": counts.accepted,
-        "rejected": counts.rejected,
-        "duplicates": counts.duplicates,
-        "refunds": counts.refunds,
-        "rejected_reasons": dg.MetadataValue.json(dict(counts.reasons)),
-        "origin": batch.origin,
-        FINGERPRINT: batch.fingerprint,
-    }
-
-
-def _closing(batch: DayBatch) -> pa.RecordBatchReader:
-    """The accepted rows; the batch's temporary files go with the last of them."""
-    reader = batch.accepted
+def _counted(batch: DayBatch, timezone: ZoneInfo, tell: Callable[[HourlyVolume], None]) -> pa.RecordBatchReader:
+    """The accepted rows, counted as they pass; with the last of them the volume is told, and temporary files go."""
+    reader, hours = batch.accepted, HourlyVolume(timezone)
 
     def rows() -> Iterator[pa.RecordBatch]:
         with batch:
-            yield from reader
+            for part in reader:
+                hours.add(part)
+                yield part
+            tell(hours)
 
     return pa.RecordBatchReader.from_batches(reader.schema, rows())

@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 
 from fraud_assets.assets.candidate_models import CANDIDATES, PREFIX
+from fraud_assets.assets.links import report_link
+from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, Plan, code_version
 from fraud_assets.learning import BestModel, Candidate, score
 from fraud_assets.learning.explaining.reasons import REASONS, worded_reasons
 from fraud_assets.learning.watching.review import review_sample
+from fraud_assets.reporting.figures.alerts import alerts_of_day
 
 MOST_SHOWN = 20
 
@@ -51,7 +54,11 @@ def scored_batch_asset(plan: Plan) -> dg.AssetsDefinition:
         retry_policy=RETRIES,
     )
     def scored_batch(
-        context: dg.AssetExecutionContext, cleaned_features: pd.DataFrame, best_model: BestModel, **candidates: Any
+        context: dg.AssetExecutionContext,
+        pictures: Pictures,
+        cleaned_features: pd.DataFrame,
+        best_model: BestModel,
+        **candidates: Any,
     ) -> dg.Output[pd.DataFrame]:
         model = as_fitted_before(best_model, candidates.get(best_model.decision.scored_as))
         scored = score_day(plan, model, cleaned_features, [*plan.features.identifiers, "amount"])
@@ -65,13 +72,16 @@ def scored_batch_asset(plan: Plan) -> dg.AssetsDefinition:
         return dg.Output(
             scored,
             metadata={
+                **report_link(plan, context.partition_key),
                 "transactions": len(scored),
                 "alerts": len(alerts),
+                "alerted_amount": float(alerts["amount"].sum()),
                 "expected_saving": expected_saving(plan, scored),
                 **score_numbers(scored),
                 "not_scored": seen,
                 "model_trained_until": model.trained_until.isoformat(),
                 "top_alerts": _table(alerts.head(MOST_SHOWN)),
+                **pictures.metadata(context.log, {"scores and amounts of the alerts": alerts_of_day(alerts)}),
             },
         )
 

@@ -49,7 +49,7 @@ def cli(debug: bool) -> None:
 @click.option("--port", type=click.IntRange(1, 65535), help="The UI's port (default: 3000, or a free one).")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 def up(port: int | None, host: str) -> None:
-    """Start the database, Dagster's UI and daemon, and print the addresses; Ctrl-C stops all of it."""
+    """Start the database, Dagster's UI and daemon and the report server, and print the addresses; Ctrl-C stops all."""
     from fraud_assets.local.services import serve
 
     serve(_workplace(), host, port)
@@ -85,6 +85,28 @@ def run(date: date) -> None:
     workplace = _workplace()
     run_with_history(workplace, date)
     print_day(workplace, date)
+
+
+@cli.command()
+@click.option("--port", type=click.IntRange(1, 65535), help="The port (default: reports.port, or a free one).")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; there is no login.")
+def reports(port: int | None, host: str) -> None:
+    """Serve the reports alone, with a role that may only read; Ctrl-C ends it."""
+    from fraud_assets.local.report_server import run_reports
+    from fraud_assets.settings import load_settings
+
+    run_reports(load_settings(), host, port)
+
+
+@cli.command()
+@day_option("date", help="The day.")
+@output_option
+def report(date: date, output: Path) -> None:
+    """Write a day's report as one HTML file that needs nothing else, to keep or to mail."""
+    from fraud_assets.local.report_file import write_report
+
+    size = write_report(_workplace(), date.isoformat(), output)
+    out.print(f"The report of {date} ({size / 1e6:,.1f} MB) is in {output}; any browser opens it.")
 
 
 @cli.command()

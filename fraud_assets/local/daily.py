@@ -1,6 +1,7 @@
 """A day with the history that it needs, and what is to be seen of it afterwards."""
 
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -10,15 +11,17 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from fraud_assets.assets.plan import Plan
-from fraud_assets.local.console import out, print_table
+from fraud_assets.local.console import err, out, print_table
 from fraud_assets.local.database import Workplace
 from fraud_assets.local.errors import Refusal
 from fraud_assets.local.history import made_by_this_code, missing_batches, missing_features, missing_labels
+from fraud_assets.local.ports import LOOPBACK, address
 from fraud_assets.local.runs import Days, end_abandoned_runs, run_day, run_range
 from fraud_assets.partitions import Window
 from fraud_assets.postgres import partition_versions
 from fraud_assets.postgres.storage.reading import Selection, load
 from fraud_assets.postgres.values.to_pandas import to_pandas
+from fraud_assets.reporting.browser import BrowserError, find_browser
 
 HEADINGS = {
     "average_precision": "AP",
@@ -51,12 +54,31 @@ def code_location(workplace: Workplace) -> tuple[dg.Definitions, Plan]:
 
 def run_with_history(workplace: Workplace, day: date) -> None:
     """Every asset of a day; before it, in single runs, the raw batches, labels and features that it lacks."""
-    defs, plan = code_location(workplace)
+    defs, plan = code_location(_with_report_address(workplace))
     check_day(plan, day)
+    _say_what_pictures_lack(workplace)
     with workplace.instance() as instance:
         end_abandoned_runs(instance)
         bring_history(workplace, defs, plan, instance, day.isoformat(), plan.windows.history)
         run_day(defs, instance, day.isoformat())
+
+
+def _with_report_address(workplace: Workplace) -> Workplace:
+    """On a laptop, links lead to where `up` will start the report server, if it finds the port free."""
+    reports = workplace.settings.reports
+    if reports.url is not None or not workplace.is_embedded:
+        return workplace
+    reports = reports.model_copy(update={"url": address(LOOPBACK, reports.port)})
+    return replace(workplace, settings=workplace.settings.model_copy(update={"reports": reports}))
+
+
+def _say_what_pictures_lack(workplace: Workplace) -> None:
+    """Once, and not with each of the runs that follow, whose logs are not shown."""
+    if workplace.settings.reports.pictures:
+        try:
+            find_browser()
+        except BrowserError as reason:
+            err.print(f"{reason} Everything else is made.", markup=False)
 
 
 def bring_history(
@@ -112,7 +134,8 @@ def print_day(workplace: Workplace, day: date) -> None:
     out.print("\nLook at the rows:")
     out.print(f"  {workplace.psql()} -c 'TABLE {schema}.evaluation_table'", markup=False)
     out.print("Next:")
-    out.print("  fraud-assets up                        the UI: lineage, charts, schedule, backfills")
+    out.print("  fraud-assets up                        lineage, schedule and backfills; the reports")
+    out.print(f"  fraud-assets report --date {key} --output report.html")
     out.print(f"  fraud-assets models show --date {key}")
     out.print(f"  fraud-assets export scored_batch --date {key} --output scores.csv")
     if workplace.is_embedded:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, SecretStr
 
 from fraud_assets.local.console import out
 from fraud_assets.local.embedded import EmbeddedPostgresError, running
+from fraud_assets.local.reader import READER
 from fraud_assets.postgres import PostgresStorageError
 from fraud_assets.postgres.connection import checked, shown_place, unreachable
 from fraud_assets.postgres.storage.unreferenced import MayNotLook, unreferenced_files
@@ -179,6 +180,40 @@ def _source(settings: Settings) -> str:
     return source.kind + (f", from {first} on" if first else "")
 
 
+def _reports(settings: Settings) -> str:
+    where = settings.reports.url or f"port {settings.reports.port} of this machine, or a free one"
+    given = settings.reports.database_url
+    if given is not None:
+        url = given.get_secret_value()
+        _connected(url)
+        if may_write(url, settings.storage.schema_):
+            raise Remark(
+                f"the role {checked(url).get('user')} of reports.database_url may do more than read; give it nothing "
+                "but CREATE ROLE ... LOGIN, and fraud-assets up or reports grants what it needs."
+            )
+        return f"at {where}; reads as {checked(url).get('user')}"
+    if settings.database_url is not None:
+        raise Remark(
+            f"at {where}; it reads with the role of database_url, in transactions that only read. A role of its own "
+            "is safer: CREATE ROLE fraud_reader LOGIN PASSWORD '...', and set reports.database_url to its URL."
+        )
+    return f"at {where}; reads as {READER}, a role of the embedded server"
+
+
+def may_write(url: str, schema: str) -> bool:
+    """Whether the role of a URL can change a table of the schema, or make one."""
+    with psycopg.connect(url, connect_timeout=5) as connection:
+        row = connection.execute(
+            "SELECT r.rolsuper OR EXISTS (SELECT FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid"
+            "   AND c.relkind IN ('r', 'p') WHERE n.nspname IN (%s, 'dagster_io', 'dagster_archive')"
+            "   AND (has_schema_privilege(n.oid, 'CREATE')"
+            "     OR has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')))"
+            " FROM pg_roles r WHERE r.rolname = current_user",
+            [schema],
+        ).fetchone()
+    return row == (True,)
+
+
 def _browser(settings: Settings) -> str:
     if not settings.reports.pictures:
         return "not wanted (reports.pictures = false)"
@@ -194,4 +229,5 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "database files": _files,
     "source": _source,
     "browser for static pictures": _browser,
+    "report server": _reports,
 }

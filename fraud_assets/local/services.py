@@ -1,49 +1,55 @@
-"""`up`: the code server, Dagster's UI and its daemon as children of one process, all of which end together.
+"""`up`: the code server, Dagster's UI, its daemon and the report server as children of one process, which end together.
 
-What lives here: starting, waiting, watching and ending them. What does not: the database (database.py).
+What lives here: starting, waiting, watching and ending them. What does not: the database (database.py), and the report
+server by itself (report_server.py).
 """
 
-import ctypes
-import errno
 import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from http import HTTPStatus
 
 from fraud_assets.local.console import out, progress
 from fraud_assets.local.daily import code_location
 from fraud_assets.local.database import Workplace
 from fraud_assets.local.errors import Refusal
 from fraud_assets.local.leftovers import STACK_VARIABLE, end_left_behind, only_one
+from fraud_assets.local.ports import LOOPBACK, address, any_port, choose_port
+from fraud_assets.local.reader import reader_environment
+from fraud_assets.local.report_server import warn_of_no_login
 from fraud_assets.local.runs import end_abandoned_runs
+from fraud_assets.local.service import Service, end_services, start_service
 
 USUAL_PORT = 3000
+REPORTS_URL = "FRAUD_REPORTS__URL"
+REPORTS = "reports"
 READY_SECONDS = 90.0
-GRACE_SECONDS = 15.0
-_PR_SET_PDEATHSIG = 1
 
 
-@dataclass
-class Service:
-    """A child process with a log of its own, in a process group of its own."""
+@dataclass(frozen=True)
+class Addresses:
+    """Where people find the stack."""
 
-    name: str
-    process: "subprocess.Popen[bytes]"
-    log: Path
+    host: str
+    dagster_port: int
+    reports_port: int
 
-    def last_words(self) -> str:
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join(lines[-15:])
+    @property
+    def dagster(self) -> str:
+        return address(self.host, self.dagster_port)
+
+    @property
+    def reports(self) -> str:
+        return address(self.host, self.reports_port)
 
 
 def serve(workplace: Workplace, host: str, port: int | None) -> None:
@@ -52,14 +58,17 @@ def serve(workplace: Workplace, host: str, port: int | None) -> None:
     ended_by: list[Service] = []
     with _signals(over), only_one(workplace):
         end_left_behind(workplace)
-        chosen = _choose_port(host, port)
+        places = _places(workplace, host, port)
+        # For the children: links lead to the report server, unless the settings say where people find it.
+        os.environ[REPORTS_URL] = workplace.settings.reports.url or places.reports
+        warn_of_no_login(host)
         code_location(workplace)  # a mistake in the settings is said here, and not in a log
         with workplace.instance() as instance:
             end_abandoned_runs(instance)
-            with _services(workplace, host, chosen, over) as services:
-                _wait_until_ready(f"http://{_shown(host)}:{chosen}", services, over)
+            with _services(workplace, places, over) as services:
+                _wait_until_ready(places, services, over)
                 if not over.is_set():
-                    _announce(workplace, host, chosen)
+                    _announce(workplace, places)
                 while not over.wait(0.5):
                     ended_by = [service for service in services if service.process.poll() is not None]
                     if ended_by:
@@ -71,40 +80,10 @@ def serve(workplace: Workplace, host: str, port: int | None) -> None:
     out.print("Everything is stopped.")
 
 
-def _choose_port(host: str, port: int | None) -> int:
-    if port is not None:
-        if not _is_free(host, port):
-            raise Refusal(f"The port {port} on {host} is taken; end what listens there, or name another with --port.")
-        return port
-    return USUAL_PORT if _is_free(host, USUAL_PORT) else _any_port(host)
-
-
-def _is_free(host: str, port: int) -> bool:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                return False
-            raise Refusal(
-                f"{host}:{port} cannot be listened on ({error.strerror}); name another --host or --port."
-            ) from error
-        return True
-
-
-def _any_port(host: str) -> int:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
-
-
-def _shown(host: str) -> str:
-    if host in {"0.0.0.0", "::"}:  # noqa: S104  an address to compare with, not one to bind
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host
+def _places(workplace: Workplace, host: str, port: int | None) -> Addresses:
+    dagster_port = choose_port(host, port, USUAL_PORT)
+    reports_port = choose_port(host, None, workplace.settings.reports.port)
+    return Addresses(host, dagster_port, any_port(host) if reports_port == dagster_port else reports_port)
 
 
 @contextmanager
@@ -121,9 +100,9 @@ def _signals(over: threading.Event) -> Iterator[None]:
 
 
 @contextmanager
-def _services(workplace: Workplace, host: str, port: int, over: threading.Event) -> Iterator[list[Service]]:
+def _services(workplace: Workplace, places: Addresses, over: threading.Event) -> Iterator[list[Service]]:
     folder = workplace.settings.home / "logs"
-    code_port = _any_port("127.0.0.1")
+    code_port = any_port(LOOPBACK)
     workspace = workplace.dagster_home / "workspace.yaml"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -139,39 +118,24 @@ def _services(workplace: Workplace, host: str, port: int, over: threading.Event)
     commands = {
         "code-server": ["dagster", "api", "grpc", "--module-name", "fraud_assets.definitions",
                         "--host", "127.0.0.1", "--port", str(code_port), "--location-name", "fraud_assets"],
-        "webserver": ["dagster_webserver", "--host", host, "--port", str(port), "--workspace", str(workspace)],
+        "webserver": ["dagster_webserver", "--host", places.host, "--port", str(places.dagster_port),
+                      "--workspace", str(workspace)],
         "daemon": ["dagster._daemon", "run", "--workspace", str(workspace)],
+        REPORTS: ["fraud_assets.local", "reports", "--host", places.host, "--port", str(places.reports_port)],
     }  # fmt: skip
+    environments = {REPORTS: reader_environment(workplace)}
     services: list[Service] = []
     try:
         for name, arguments in commands.items():
             if not over.is_set():
-                services.append(_start(workplace, name, [sys.executable, "-m", *arguments], folder / f"{name}.log"))
+                environment = environments.get(name, os.environ) | {STACK_VARIABLE: str(workplace.settings.home)}
+                command = [sys.executable, "-m", *arguments]
+                services.append(start_service(name, command, environment, folder / f"{name}.log"))
             if name == "code-server":
                 _wait_for_port(code_port, services, over)
         yield services
     finally:
-        _end(services)
-
-
-def _start(workplace: Workplace, name: str, command: list[str], log: Path) -> Service:
-    with log.open("wb") as file:
-        process = subprocess.Popen(  # noqa: S603  our own programs
-            command,
-            env={**os.environ, STACK_VARIABLE: str(workplace.settings.home)},
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=_die_with_parent,
-        )
-    return Service(name, process, log)
-
-
-def _die_with_parent() -> None:
-    """On Linux, be sent SIGTERM when the parent dies, even by kill -9."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        end_services(services)
 
 
 def _wait_for_port(port: int, services: list[Service], over: threading.Event) -> None:
@@ -194,19 +158,19 @@ def _check_alive(services: list[Service]) -> None:
             raise Refusal(f"{service.name} could not start; its last words ({service.log}):\n{service.last_words()}")
 
 
-def _wait_until_ready(url: str, services: list[Service], over: threading.Event) -> None:
+def _wait_until_ready(places: Addresses, services: list[Service], over: threading.Event) -> None:
     deadline = time.monotonic() + READY_SECONDS
-    with progress("Starting Dagster", 1) as steps:
-        while not over.is_set():
-            _check_alive(services)
-            if _is_loaded(url):
-                steps.advance("Dagster is ready")
-                return
-            if time.monotonic() > deadline:
-                raise Refusal(
-                    f"Dagster was not ready after {READY_SECONDS:.0f} s; see the logs in {services[0].log.parent}."
-                )
-            over.wait(0.2)
+    waited_for = (("Dagster", _is_loaded, places.dagster), ("The report server", _is_well, places.reports))
+    with progress("Starting Dagster and the report server", len(waited_for)) as steps:
+        for name, is_ready, url in waited_for:
+            while not over.is_set() and not is_ready(url):
+                _check_alive(services)
+                if time.monotonic() > deadline:
+                    raise Refusal(
+                        f"{name} was not ready after {READY_SECONDS:.0f} s; see the logs in {services[0].log.parent}."
+                    )
+                over.wait(0.2)
+            steps.advance(f"{name} is ready")
 
 
 def _is_loaded(url: str) -> bool:
@@ -222,26 +186,18 @@ def _is_loaded(url: str) -> bool:
         return False
 
 
-def _announce(workplace: Workplace, host: str, port: int) -> None:
-    out.print(f"Dagster   http://{_shown(host)}:{port}")
-    out.print(f"Lineage   http://{_shown(host)}:{port}/asset-groups")
+def _is_well(url: str) -> bool:
+    """Whether the report server answers, and has its database."""
+    try:
+        with urllib.request.urlopen(f"{url}/healthz", timeout=5) as answer:  # noqa: S310  our own address
+            return bool(answer.status == HTTPStatus.OK)
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+
+
+def _announce(workplace: Workplace, places: Addresses) -> None:
+    out.print(f"Dagster   {places.dagster}")
+    out.print(f"Lineage   {places.dagster}/asset-groups")
+    out.print(f"Reports   {places.reports}")
     out.print(f"Database  {workplace.psql()}", markup=False)
     out.print("Ctrl-C stops all of it.")
-
-
-def _end(services: list[Service]) -> None:
-    """Ask every group to end, wait, and kill what is left, runs and their workers included."""
-    for service in reversed(services):
-        _signal_group(service, signal.SIGTERM)
-    deadline = time.monotonic() + GRACE_SECONDS
-    for service in reversed(services):
-        with suppress(subprocess.TimeoutExpired):
-            service.process.wait(max(0.1, deadline - time.monotonic()))
-    for service in services:
-        _signal_group(service, signal.SIGKILL)
-        service.process.wait()
-
-
-def _signal_group(service: Service, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(service.process.pid, number)

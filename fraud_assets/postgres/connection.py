@@ -11,8 +11,9 @@ from psycopg import Connection, IsolationLevel, sql
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field
 
-from fraud_assets.postgres.bootstrap import create_ledger, create_schema
+from fraud_assets.postgres.bootstrap import create_ledger
 from fraud_assets.postgres.errors import DatabaseUnavailable, PostgresStorageError
+from fraud_assets.postgres.rights import grant_models, grant_tables
 from fraud_assets.postgres.storage.journal import JournalEntry, append_entry, journal_entries
 from fraud_assets.postgres.storage.ledger import Version, last_version_before, upstream_versions, versions
 
@@ -122,18 +123,16 @@ class PostgresResource(dg.ConfigurableResource[Any]):
 
         Raises `PostgresStorageError` for a role that does not exist.
         """
-        name = self.schema_ or "public"
-        schema, reader = sql.Identifier(name), sql.Identifier(role)
         with self.connect() as connection:
-            if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone() is None:
-                raise PostgresStorageError(f"There is no role {role!r} at {self.place}; create it first.")
-            create_schema(connection, name)
-            with connection.transaction():
-                connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, reader))
-                connection.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {}").format(schema, reader))
-                connection.execute(
-                    sql.SQL("ALTER DEFAULT PRIVILEGES IN SCHEMA {} GRANT SELECT ON TABLES TO {}").format(schema, reader)
-                )
+            grant_tables(connection, self.schema_ or "public", role)
+
+    def grant_read_models(self, role: str) -> None:
+        """Let a role read current models, as signed bytes in the view `dagster_io.current_models`, and nothing else.
+
+        Raises `PostgresStorageError` for a role that does not exist.
+        """
+        with self.connect() as connection:
+            grant_models(connection, role)
 
 
 def checked(url: str) -> dict[str, Any]:

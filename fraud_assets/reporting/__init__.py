@@ -1,8 +1,9 @@
 """What people look at: figures, and the still pictures made of them.
 
 - `style`: the one visual language: template, colours, names of models and metrics, safe text.
-- `scores`: which rows of a frame of scores can be drawn.
-- `curves`, `distributions`, `comparison`, `history`: pure functions, frame in, `plotly.graph_objects.Figure` out.
+- `figures`: pure functions, a file for each kind of figure, frames in, `plotly.graph_objects.Figure` out.
+- `sections`: a title, a sentence, a figure and the table behind it, and the HTML of these; `day`: those of a day's report;
+  `document`: the report as one self-contained file; `templates`, `static`: what pages are made of.
 - `pictures`: a figure as a markdown image for Dagster's metadata; `browser`: the Chromium process behind it.
 
 What does not live here: metrics that decide anything (those are `learning`), database and Dagster. A figure never

@@ -108,7 +108,7 @@ class PictureRenderer:
 
     def _markdown(self, figure: go.Figure, title: str, most_bytes: int) -> str | None:
         browser = self._started_browser()
-        for form in _formats(self._width, self._height):
+        for form in _formats(self._width, round(figure.layout.height or self._height)):
             text = _image(title, form.mime, browser.picture(figure, form.options))
             if len(text.encode()) <= most_bytes:
                 return text

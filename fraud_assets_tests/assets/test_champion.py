@@ -36,7 +36,7 @@ FITTED = ["logistic_regression", "random_forest"]
 """Two families are enough to compete, and fitted sooner than all."""
 EVALUATED = [
     [f"candidate_models/{name}" for name in FITTED],
-    ["evaluation_table", "evaluation_slices", "calibration_bins"],
+    ["evaluation_table", "evaluation_slices", "calibration_bins", "operating_points"],
 ]
 SHORT = {"label_delay_days": 1, "training_days": 7, "validation_days": 14}
 WEAK = Recipe("logistic_regression", {"C": 1.0}, ("amount",))

@@ -1,7 +1,11 @@
 """A whole day on the small simulation: what is there afterwards, and that it says where it came from."""
 
+import json
+import shutil
+import time
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -20,7 +24,9 @@ from fraud_assets.learning import METRICS, score
 from fraud_assets.learning.explaining.reasons import REASONS
 from fraud_assets.learning.explaining.words import in_words
 from fraud_assets.local.embedded import EmbeddedServer
+from fraud_assets.local.runs import Days, run_range
 from fraud_assets.partitions import shifted
+from fraud_assets_tests.assets.told import NUMBERS, PICTURES, TABLES, told
 from fraud_assets_tests.small_world import ALL_ASSETS, DAY, World, fresh_database, small_settings, world
 
 
@@ -92,6 +98,19 @@ def test_calibration_bins_hold_the_validation_rows(done: World) -> None:
     bins = done.table("calibration_bins").groupby("candidate")["rows"].sum()
     assert set(bins.index) == {*CANDIDATES, "baseline_constant"}
     assert (bins == done.table("evaluation_table")["validation_rows"].iloc[0]).all()
+
+
+def test_operating_points_reach_from_the_highest_score_to_everything(done: World) -> None:
+    points, table = done.table("operating_points"), done.table("evaluation_table").set_index("candidate")
+    assert set(points["candidate"]) == set(table.index)
+    assert (points["day"] == DAY).all()
+    last = points.groupby("candidate", sort=False).tail(1).set_index("candidate")
+    assert (last["frauds_caught"] == table["validation_frauds"]).all()
+    assert (last["alerts"] == table["validation_rows"]).all()
+    own = points[points["is_chosen"]].set_index("candidate")
+    assert sorted(own.index) == sorted(CANDIDATES)
+    for metric in ("threshold", "recall", "precision"):
+        assert own[metric].to_dict() == table.loc[list(CANDIDATES), metric].to_dict()
 
 
 def test_best_model_is_the_recipe_with_the_highest_average_precision(done: World) -> None:
@@ -310,3 +329,93 @@ def test_checks_say_that_all_is_well(done: World) -> None:
     assert done.check("raw_batch", "all_rows_accounted_for").passed
     assert done.check("evaluation_table", "history_is_complete").passed
     assert done.check("evaluation_table", "every_family_fitted").passed
+
+
+def test_the_summary_of_the_day_is_what_the_tables_say(done: World) -> None:
+    row = done.table("daily_summary").iloc[0]
+    raw, alerts = done.table("raw_batch"), done.table("scored_batch").query("is_alert")
+    best = done.model("best_model")
+    labelled = done.table("raw_batch", _days(-2, -2)[0])
+    frauds = labelled[labelled["label"] == 1]
+    assert (row["transactions"], row["rejected"], row["alerts"]) == (len(raw), 0, 10)
+    assert row["learnable"] == (raw["amount"] >= 0).sum()
+    assert row["amount_total"] == pytest.approx(raw["amount"].sum())
+    assert row["lowest_alert_score"] == alerts["score"].min()
+    assert row["expected_saving"] == pytest.approx((alerts["amount"] * alerts["score"]).sum())
+    assert (row["labelled_day"], row["labelled_transactions"], row["frauds"]) == (
+        _days(-2, -2)[0],
+        len(labelled),
+        len(frauds),
+    )
+    assert row["fraud_rate"] == len(frauds) / len(labelled)
+    assert row["fraud_amount"] == pytest.approx(frauds["amount"].sum())
+    assert (row["decision"], row["family"], row["threshold"]) == (
+        best.decision.reason,
+        best.recipe.family,
+        best.threshold,
+    )
+    assert row["score_low"] < row["score"] == best.decision.score < row["score_high"]
+    assert row["model_version"] == done.versions("best_model")[0].version
+    assert row["is_promotion"]
+
+
+def test_the_report_is_a_whole_document_of_the_day(done: World) -> None:
+    row = done.table("performance_report").iloc[0]
+    titles = json.loads(row["sections"])
+    assert "What is missing" not in titles
+    assert {"Precision and recall", "Search results", "By amount band", "The highest alerts"} <= set(titles)
+    assert row["html"].startswith("<!DOCTYPE html>")
+    assert done.model("best_model").decision.reason in row["html"]
+    assert done.table("daily_summary")["report_bytes"].iloc[0] == len(row["html"].encode())
+    for transaction in done.table("scored_batch").query("is_alert")["transaction_id"]:
+        assert str(transaction) in row["html"]
+
+
+def test_every_asset_tells_its_numbers_and_tables(done: World) -> None:
+    for asset, names in NUMBERS.items():
+        metadata = told(done, asset)
+        for name in names:
+            assert isinstance(metadata[name].value, int | float), (asset, name)
+    for asset, name in TABLES.items():
+        table = told(done, asset)[name]
+        assert isinstance(table, dg.TableMetadataValue), asset
+    raw = done.table("raw_batch")
+    by_hour = told(done, "raw_batch")["by_hour"]
+    assert isinstance(by_hour, dg.TableMetadataValue)
+    counted = raw.groupby(raw["transaction_time"].dt.strftime("%H:00")).size()
+    assert {record.data["hour"]: record.data["transactions"] for record in by_hour.records} == counted.to_dict()
+    assert told(done, "cleaned_features", _days(-10, -10)[0])["learnable"].value > 500
+
+
+needs_a_browser = pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium is installed")
+
+
+@needs_a_browser
+def test_pictures_and_the_link_are_with_each_asset_where_they_are_wanted(done: World, tmp_path: Path) -> None:
+    reports = {"pictures": True, "url": "http://reports.test"}
+    settings = small_settings(done.workplace.database_url, tmp_path, reports=reports)
+    alone = [["feature_importance"], ["scored_batch"], ["feature_drift"]]
+    with world(settings) as made, made.environment():
+        for assets in (["raw_batch", "rejected_rows"], *alone, ["live_performance", "label_maturity"]):
+            run_range(made.defs, made.instance, assets, Days(DAY, DAY))
+        for asset, name in PICTURES.items():
+            metadata = told(made, asset)
+            assert metadata["report"] == dg.MetadataValue.url(f"http://reports.test/days/{DAY}")
+            picture = str(metadata[name].value)
+            assert picture.startswith("![")
+            assert 4_000 < len(picture.encode()) < 100_000, asset
+
+
+@needs_a_browser
+def test_a_backfill_draws_each_day_in_less_than_a_second(done: World, tmp_path: Path) -> None:
+    """One browser for all of them: its start is among the seconds that are allowed."""
+    days = Days(_days(-9, -9)[0], DAY)
+    taken = {}
+    for pictures in (False, True):
+        settings = small_settings(done.workplace.database_url, tmp_path, reports={"pictures": pictures})
+        with world(settings) as made, made.environment():
+            started = time.monotonic()
+            run_range(made.defs, made.instance, ["raw_batch", "rejected_rows"], days)
+            taken[pictures] = time.monotonic() - started
+            assert ("volume by hour" in told(made, "raw_batch", days.first)) == pictures
+    assert taken[True] - taken[False] < 10

@@ -1,11 +1,13 @@
 """The history marks the model that was used on a day, which is not always the one with the highest score."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from fraud_assets.assets.best_model import with_choices
+from fraud_assets.assets.best_model import choices
 from fraud_assets.learning import CHAMPION
-from fraud_assets.reporting.history import WINNER, metric_history
+from fraud_assets.reporting.figures.history import CHANGE, IN_USE, metric_history
 
 DAYS = ("2018-07-01", "2018-07-02", "2018-07-03")
 
@@ -18,17 +20,21 @@ def evaluation() -> pd.DataFrame:
     )
 
 
-def test_the_history_marks_what_was_used() -> None:
+def traces(used: pd.DataFrame) -> dict[str, Any]:
+    return {trace.name: trace for trace in metric_history(evaluation(), used).data}
+
+
+def test_the_history_marks_what_was_used_and_since_when() -> None:
     scored_as = {DAYS[0]: "random_forest", DAYS[1]: "logistic_regression", DAYS[2]: CHAMPION, "2018-07-04": CHAMPION}
-    history = with_choices(evaluation(), scored_as, {DAYS[1]: 0.4, DAYS[2]: 0.6, "2018-07-04": 0.1})
-    used = history[history["is_winner"]].sort_values("day")
-    assert used["model"].tolist() == ["random_forest", "logistic_regression", CHAMPION]
-    marks = next(trace for trace in metric_history(history).data if trace.name == WINNER)
-    assert list(marks.y) == [0.7, 0.4, 0.6]
+    since = {DAYS[0]: "2018-06-01", DAYS[1]: DAYS[1], DAYS[2]: DAYS[1]}
+    used = choices(DAYS[2], scored_as, {DAYS[1]: 0.4, DAYS[2]: 0.6, "2018-07-04": 0.1}, since)
+    assert used["day"].tolist() == list(DAYS), "later days are not for it to know"
+    drawn = traces(used)
+    assert list(drawn[IN_USE].y) == [0.7, 0.4, 0.6]
+    assert set(drawn[CHANGE].x) == {DAYS[1], None}
 
 
 def test_days_without_a_best_model_or_its_score_have_no_mark() -> None:
-    history = with_choices(evaluation(), {DAYS[2]: CHAMPION}, {DAYS[2]: None})
-    assert history.loc[history["is_winner"], "average_precision"].isna().tolist() == [True]
-    assert np.isfinite(history["average_precision"]).sum() == 9
-    assert WINNER not in {trace.name for trace in metric_history(history).data}
+    used = choices(DAYS[2], {DAYS[2]: CHAMPION}, {DAYS[2]: None}, {})
+    assert np.isnan(used["score"]).tolist() == [True]
+    assert not {IN_USE, CHANGE} & set(traces(used))

@@ -1,5 +1,6 @@
 """Live performance, label maturity and drift of a small world, whose scores and models are put into storage by hand."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -16,6 +17,7 @@ from fraud_assets.checks import FEATURES_ARE_STABLE, LABELS_ARE_MATURE, LIVE_AS_
 from fraud_assets.learning.watching.drift import Level
 from fraud_assets.learning.watching.live import PROMISED
 from fraud_assets.local.embedded import EmbeddedServer
+from fraud_assets.local.errors import RunFailed
 from fraud_assets.local.runs import Days, run_range
 from fraud_assets.partitions import day_end, shifted
 from fraud_assets.postgres import Status, Version
@@ -322,6 +324,34 @@ def test_days_without_scores_say_so(prepared: World) -> None:
     _run(prepared, DRIFT, day=_day(-14))
     row = prepared.table(DRIFT, _day(-14)).set_index("subject").loc[SCORE]
     assert (row["level"], row["note"]) == (Level.UNKNOWN, f"No transaction of {_day(-14)} has a score.")
+
+
+def test_a_half_finished_day_has_a_report_that_says_what_is_missing(prepared: World) -> None:
+    day = _day(-7)
+    _run(prepared, "performance_report", "daily_summary", day=day)
+    row, report = prepared.table("daily_summary", day).iloc[0], prepared.table("performance_report", day).iloc[0]
+    assert row["transactions"] == row["learnable"] == len(prepared.table("raw_batch", day))
+    assert row["labelled_day"] == _day(-9)
+    assert row["frauds"] == prepared.table("raw_batch", _day(-9))["label"].sum() > 0
+    assert row[["decision", "alerts", "expected_saving", "score", "model_version", "is_promotion"]].isna().all()
+    assert json.loads(report["sections"])[0] == "What is missing"
+    assert "materialize best_model" in report["html"]
+
+
+def test_earlier_days_are_in_a_report_and_later_ones_are_not(prepared: World) -> None:
+    for offset in (-9, -8, -7):
+        _run(prepared, "performance_report", "daily_summary", day=_day(offset))
+    before = prepared.table("performance_report", _day(-8))["html"].iloc[0]
+    _run(prepared, "performance_report", "daily_summary", day=_day(-8))
+    after = prepared.table("performance_report", _day(-8))["html"].iloc[0]
+    assert after == before
+    assert f"<td>{_day(-9)}</td>" in after
+    assert f"<td>{_day(-7)}</td>" not in after
+
+
+def test_a_day_without_a_batch_has_no_report_and_says_so(prepared: World) -> None:
+    with pytest.raises(RunFailed, match="No report of 2026-01-02: its raw_batch is not stored; materialize it"):
+        _run(prepared, "performance_report", "daily_summary", day="2026-01-02")
 
 
 def test_a_source_of_a_single_day_has_rows_and_no_warnings(database_url: str, tmp_path: Any) -> None:

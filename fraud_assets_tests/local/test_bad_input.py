@@ -20,7 +20,7 @@ YESTERDAY = DAY - timedelta(days=1)
 FILES = ("raw_batch", "rejected_rows")
 
 
-def _batch(day: date, rows: int = 40) -> pd.DataFrame:
+def batch_of(day: date, rows: int = 40) -> pd.DataFrame:
     times = pd.date_range(f"{day} 01:00", periods=rows, freq="10min")
     return pd.DataFrame(
         {
@@ -61,7 +61,7 @@ def _land(tmp_path: Path, url: str, patch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "landing"
     folder.mkdir()
     (tmp_path / "fraud.toml").write_text(SETTINGS)
-    _batch(YESTERDAY).to_csv(folder / f"{YESTERDAY}.csv", index=False)
+    batch_of(YESTERDAY).to_csv(folder / f"{YESTERDAY}.csv", index=False)
     patch.setenv("FRAUD_DATABASE_URL", url)
     patch.setenv("FRAUD_SIGNING_KEY", SIGNING_KEY)
     return folder
@@ -103,27 +103,27 @@ def _stored(url: str) -> list[tuple[object, ...]]:
 
 def _csv(change: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[Path], None]:
     def write(folder: Path) -> None:
-        change(_batch(DAY)).to_csv(folder / f"{DAY}.csv", index=False)
+        change(batch_of(DAY)).to_csv(folder / f"{DAY}.csv", index=False)
 
     return write
 
 
 def _text(edit: Callable[[str], str], encoding: str = "utf-8") -> Callable[[Path], None]:
     def write(folder: Path) -> None:
-        (folder / f"{DAY}.csv").write_bytes(edit(_batch(DAY).to_csv(index=False)).encode(encoding))
+        (folder / f"{DAY}.csv").write_bytes(edit(batch_of(DAY).to_csv(index=False)).encode(encoding))
 
     return write
 
 
 def _truncated_parquet(folder: Path) -> None:
     whole = folder / "whole"
-    _batch(DAY).to_parquet(whole)
+    batch_of(DAY).to_parquet(whole)
     (folder / f"{DAY}.parquet").write_bytes(whole.read_bytes()[:-200])
     whole.unlink()
 
 
 def _truncated_gzip(folder: Path) -> None:
-    packed = gzip.compress(_batch(DAY).to_csv(index=False).encode())
+    packed = gzip.compress(batch_of(DAY).to_csv(index=False).encode())
     (folder / f"{DAY}.csv.gz").write_bytes(packed[: len(packed) // 2])
 
 
@@ -179,7 +179,7 @@ def _is_one_sentence(said: Said, expected: list[str]) -> None:
 
 
 def test_bad_rows_are_diverted_with_their_reason(landing: Path, database_url: str, fraud_assets: Command) -> None:
-    rows = _batch(DAY).to_dict("records")
+    rows = batch_of(DAY).to_dict("records")
     rows[1]["eur"] = "a lot"
     rows[2]["time"] = f"{YESTERDAY} 12:00"
     rows[4]["id"] = rows[3]["id"]
@@ -214,7 +214,7 @@ def test_a_naive_timestamp_needs_a_time_zone(landing: Path, database_url: str, f
 def test_no_fraud_in_the_window_leaves_raw_and_features_and_no_model(
     landing: Path, database_url: str, fraud_assets: Command
 ) -> None:
-    _batch(DAY).assign(fraud=0).to_csv(landing / f"{DAY}.csv", index=False)
+    batch_of(DAY).assign(fraud=0).to_csv(landing / f"{DAY}.csv", index=False)
     said = fraud_assets("run", "--date", str(DAY))
     assert said.code == 1
     _is_one_sentence(said, [str(DAY), "fraud"])

@@ -8,10 +8,12 @@ import joblib
 import pandas as pd
 import psycopg
 import pytest
+from playwright.sync_api import expect
 
 from fraud_assets.local.embedded import EmbeddedServer
 from fraud_assets.local.processes import is_alive, own_identity
 from fraud_assets.local.runs import PROCESS_TAG, end_abandoned_runs
+from fraud_assets_tests.browser import open_page
 from fraud_assets_tests.local.command import Command
 from fraud_assets_tests.small_world import DAY, SIGNING_KEY, SMALL_TOML, fresh_database
 
@@ -67,6 +69,38 @@ def test_a_failed_export_leaves_the_old_file(tmp_path: Path, fraud_assets: Comma
     output.write_text("what was there")
     assert fraud_assets("export", "scored_batch", "--date", NEXT_DAY, "--output", str(output)).code == 1
     assert output.read_text() == "what was there"
+
+
+def test_a_report_is_one_file_that_draws_itself(tmp_path: Path, fraud_assets: Command) -> None:
+    output = tmp_path / "report.html"
+    said = fraud_assets("report", "--date", DAY, "--output", str(output))
+    assert (said.code, str(output) in said.out) == (0, True)
+    with open_page() as page:
+        asked: list[str] = []
+        wrong: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.goto(output.as_uri())
+        expect(page.locator("h1")).to_contain_text("15 March 2026")
+        figures = page.locator("figure[data-plot]")
+        assert figures.count() > 5
+        figures.first.scroll_into_view_if_needed()
+        expect(figures.first.locator(".main-svg").first).to_be_visible()
+    assert wrong == []
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_a_day_without_a_report_leaves_the_old_file_and_says_which_days_have(
+    tmp_path: Path, fraud_assets: Command
+) -> None:
+    output = tmp_path / "report.html"
+    output.write_text("what was there")
+    said = fraud_assets("report", "--date", NEXT_DAY, "--output", str(output))
+    assert said.code == 1
+    assert f"no report of {NEXT_DAY}; the nearest are those of {DAY}." in said.err
+    assert output.read_text() == "what was there"
+    said = fraud_assets("report", "--date", DAY, "--output", str(tmp_path / "nowhere" / "report.html"))
+    assert (said.code, "nowhere does not exist" in said.err) == (1, True)
 
 
 def test_a_model_is_a_table_to_nobody(fraud_assets: Command) -> None:

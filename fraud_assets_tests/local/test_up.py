@@ -1,115 +1,81 @@
 """`up` as people use it: the pages in a browser, a partition and a backfill launched there, and an end without a trace.
 
-The tests of this file share one running stack and build on each other, in the order of the file.
+The tests of this file share one running stack and build on each other, in the order of the file: a backfill mostly
+waits for Dagster's daemon, which looks every thirty seconds, and the pages are looked at meanwhile.
 """
 
-import os
 import re
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import psutil
-import psycopg
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from fraud_assets.local.embedded import running
 from fraud_assets_tests.browser import open_page
-from fraud_assets_tests.conftest import discard
-from fraud_assets_tests.small_world import ALL_ASSETS, SMALL_TOML
+from fraud_assets_tests.local.stack import PATIENCE_SECONDS, Stack, stack_in, wait_for
+from fraud_assets_tests.small_world import ALL_ASSETS
 
-PATIENCE_SECONDS = 240
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 DAYS = [str(YESTERDAY - timedelta(days=back)) for back in (2, 1, 0)]
-
-
-class Stack:
-    """A folder with settings, and the `up` that runs in it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.home = folder / "home"
-        self.process: subprocess.Popen[bytes] | None = None
-        self.url = ""
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("FRAUD_")}
-        self.environment |= {"FRAUD_HOME": str(self.home), "FRAUD_CONFIG": str(folder / "fraud.toml")}
-
-    def call(self, *arguments: str) -> None:
-        subprocess.run(self._command(*arguments), cwd=self.folder, env=self.environment, check=True, timeout=300)
-
-    def up(self) -> None:
-        """Start `up` and wait for its addresses."""
-        log = self.folder / "up.log"
-        with log.open("w") as file:
-            self.process = subprocess.Popen(
-                self._command("up"), cwd=self.folder, env=self.environment, stdout=file, stderr=subprocess.STDOUT
-            )
-        _wait_for(lambda: "Ctrl-C" in log.read_text() or self.process_ended(), "the start")
-        said = log.read_text()
-        assert "Ctrl-C" in said, said
-        self.url = re.findall(r"^Dagster +(\S+)", said, re.MULTILINE)[0]
-
-    def process_ended(self) -> bool:
-        return self.process is not None and self.process.poll() is not None
-
-    def _command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "fraud_assets.local", *arguments]
-
-    def password(self) -> str:
-        server = running(self.home)
-        assert server is not None
-        return server.password
-
-    @contextmanager
-    def connect(self, database: str = "fraud") -> Iterator[psycopg.Connection[tuple[object, ...]]]:
-        server = running(self.home)
-        assert server is not None
-        with psycopg.connect(server.url(database)) as connection:
-            yield connection
-
-    def processes(self) -> list[psutil.Process]:
-        """Every process that belongs to this home: the command's, Dagster's, runs', the database's, browsers'."""
-        place = str(self.home)
-        data = str((self.home / "postgres").resolve())
-        found = []
-        for process in psutil.process_iter():
-            try:
-                words = process.cmdline()
-                belongs = any(place in word or data in word for word in words)
-                if belongs or process.environ().get("FRAUD_HOME") == place:
-                    found.append(process)
-            except (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied):
-                continue
-        return [process for process in found if process.pid != os.getpid()]
+# By asset, the pictures in the metadata of each of its materializations.
+PICTURES = {
+    "raw_batch": ["volume by hour"],
+    **{asset: ["search results"] for asset in ALL_ASSETS if asset.startswith("candidate_models/")},
+    "evaluation_table": [
+        "precision and recall", "ROC", "precision and recall by alerts per day", "comparison", "calibration",
+        "saving by threshold", "score distribution", "confusion",
+    ],
+    "best_model": ["average precision over time", "candidates compared"],
+    "feature_importance": ["importance"],
+    "scored_batch": ["scores and amounts of the alerts"],
+    "live_performance": ["promise and live"],
+    "label_maturity": ["label maturity"],
+    "feature_drift": ["drift of the last days"],
+}  # fmt: skip
+# By asset, a number that Dagster plots over the partitions by itself.
+NUMBERS = {
+    "raw_batch": "amount_total",
+    "evaluation_table": "random_forest/average_precision",
+    "best_model": "threshold",
+    "scored_batch": "expected_saving",
+    "feature_drift": "highest_psi",
+}
+LINE_PIXELS = """canvas => {
+    const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    let found = 0;
+    for (let i = 0; i < data.length; i += 4) found += data[i + 2] > 180 && data[i] < 110 && data[i + 3] > 200;
+    return found;
+}"""
+"""How many pixels of a plot have the colour of its line."""
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("up and running")
-    (folder / "fraud.toml").write_text(SMALL_TOML)
-    made = Stack(folder)
-    try:
+    with stack_in(tmp_path_factory.mktemp("up and running")) as made:
         made.call("run", "--date", DAYS[-1])
         made.up()
         yield made
+
+
+@pytest.fixture(scope="module")
+def page(stack: Stack) -> Iterator[Page]:
+    """One browser for all that is only looked at, so that it loads the UI's programs once."""
+    with open_page() as opened:
+        yield opened
+
+
+@contextmanager
+def _new_page(page: Page) -> Iterator[Page]:
+    """A page of a fresh profile in the same browser: what somebody does who comes to launch something."""
+    browser = page.context.browser
+    assert browser is not None
+    fresh = browser.new_page(viewport=page.viewport_size)
+    try:
+        yield fresh
     finally:
-        if made.process is not None and made.process.poll() is None:
-            made.process.kill()
-            made.process.wait()
-        discard(made.home)
-
-
-def _wait_for(what: Callable[[], bool], name: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not what():
-        assert time.monotonic() < deadline, f"{name} did not happen within {PATIENCE_SECONDS} s"
-        time.sleep(1)
+        fresh.context.close()
 
 
 def _launch(page: Page, days: str, count: str) -> None:
@@ -123,6 +89,21 @@ def _launch(page: Page, days: str, count: str) -> None:
     dialog.get_by_role("button", name=re.compile("Launch")).click()
     # The server plans the backfill before it answers, and other tests may have the machine meanwhile.
     expect(dialog, dialog.inner_text()).to_have_count(0, timeout=PATIENCE_SECONDS * 1000)
+
+
+def _metadata(page: Page, label: str) -> Locator:
+    """The row of a partition's metadata that has this label."""
+    return page.locator("tr", has=page.get_by_text(label, exact=True))
+
+
+def _asks_for_plots(sent: str | None) -> bool:
+    return "AssetPartitionEventsQuery" in (sent or "")
+
+
+def _line_pixels(canvas: Locator) -> int:
+    """Once the line is there: it grows from the axis for a moment."""
+    wait_for(lambda: canvas.evaluate(LINE_PIXELS) > 0, "the plot")
+    return int(canvas.evaluate(LINE_PIXELS))
 
 
 def _made_since(stack: Stack, last: int) -> dict[str, list[str]]:
@@ -143,80 +124,106 @@ def _last_version(stack: Stack) -> int:
     return int(str(row[0]))
 
 
-def test_the_lineage_graph_shows_every_asset(stack: Stack) -> None:
-    with open_page() as page:
-        page.goto(f"{stack.url}/asset-groups")
-        for asset in ALL_ASSETS:
-            expect(page.get_by_text(asset.rsplit("/", 1)[-1], exact=True).first).to_be_visible()
+def test_the_lineage_graph_shows_every_asset(stack: Stack, page: Page) -> None:
+    page.goto(f"{stack.url}/asset-groups")
+    for asset in ALL_ASSETS:
+        expect(page.get_by_text(asset.rsplit("/", 1)[-1], exact=True).first).to_be_visible()
 
 
-def test_a_partition_is_materialized_from_its_page(stack: Stack) -> None:
+def test_a_partition_is_materialized_from_its_page(stack: Stack, page: Page) -> None:
     last = _last_version(stack)
-    with open_page() as page:
-        page.goto(f"{stack.url}/assets/labels")
-        page.get_by_role("button", name="Materialize").first.click()
-        _launch(page, DAYS[-1], "1 partition")
-    _wait_for(lambda: _made_since(stack, last) == {"labels": [DAYS[-1]]}, "the materialization")
+    with _new_page(page) as fresh:
+        fresh.goto(f"{stack.url}/assets/labels")
+        fresh.get_by_role("button", name="Materialize").first.click()
+        _launch(fresh, DAYS[-1], "1 partition")
+    wait_for(lambda: _made_since(stack, last) == {"labels": [DAYS[-1]]}, "the materialization")
 
 
-def test_a_backfill_of_three_days_makes_exactly_three_of_each(stack: Stack) -> None:
+@pytest.fixture(scope="module")
+def before_backfill(stack: Stack, page: Page) -> int:
+    """The last version before a backfill of three days, which is launched for all assets and not waited for."""
     last = _last_version(stack)
-    with open_page() as page:
-        page.goto(f"{stack.url}/asset-groups")
-        page.get_by_text("Materialize all").first.click()
-        _launch(page, f"[{DAYS[0]}...{DAYS[-1]}]", "3 partitions")
+    with _new_page(page) as fresh:
+        fresh.goto(f"{stack.url}/asset-groups")
+        fresh.get_by_text("Materialize all").first.click()
+        _launch(fresh, f"[{DAYS[0]}...{DAYS[-1]}]", "3 partitions")
+    return last
 
+
+@pytest.mark.parametrize("asset", PICTURES)
+def test_pictures_open_from_the_metadata(stack: Stack, page: Page, before_backfill: int, asset: str) -> None:
+    page.goto(f"{stack.url}/assets/{asset}?view=partitions&partition={DAYS[-1]}")
+    for title in PICTURES[asset]:
+        _metadata(page, title).get_by_text("Show Markdown").click()
+        dialog = page.get_by_role("dialog")
+        picture = dialog.locator("img")
+        expect(picture).to_be_visible()
+        assert picture.evaluate("image => image.complete && image.naturalWidth") >= 800
+        dialog.get_by_role("button", name="Close").click()
+        expect(dialog).to_have_count(0)
+
+
+def test_a_day_that_was_run_before_leads_to_its_report(stack: Stack, page: Page, before_backfill: int) -> None:
+    page.goto(f"{stack.reports}/days/{DAYS[-1]}")
+    expect(page.locator("figure[data-plot] .main-svg").first).to_be_visible()
+
+
+def test_a_backfill_of_three_days_makes_exactly_three_of_each(stack: Stack, before_backfill: int) -> None:
     def is_over() -> bool:
         with stack.connect("dagster") as connection:
             rows = connection.execute("SELECT status FROM bulk_actions").fetchall()
         return [str(row[0]) for row in rows][-1:] == ["COMPLETED_SUCCESS"]
 
-    _wait_for(is_over, "the backfill")
-    assert _made_since(stack, last) == dict.fromkeys(ALL_ASSETS, DAYS)
+    wait_for(is_over, "the backfill")
+    assert _made_since(stack, before_backfill) == dict.fromkeys(ALL_ASSETS, DAYS)
 
 
-def test_the_evaluation_shows_its_pictures(stack: Stack) -> None:
-    with open_page() as page:
-        page.goto(f"{stack.url}/assets/evaluation_table?view=partitions&partition={DAYS[-1]}")
-        page.get_by_text("Show Markdown").first.click()
-        picture = page.get_by_role("dialog").locator("img")
-        expect(picture).to_be_visible()
-        assert picture.evaluate("image => image.complete && image.naturalWidth") >= 800
+@pytest.mark.parametrize("asset", NUMBERS)
+def test_dagster_plots_the_numbers_over_the_days(stack: Stack, page: Page, asset: str) -> None:
+    page.goto(f"{stack.url}/assets/{asset}?view=overview")
+    with page.expect_response(lambda answer: _asks_for_plots(answer.request.post_data)) as answered:
+        page.get_by_role("button", name="Plots").click()
+    plotted = {
+        made["partition"]: entry["floatValue"]
+        for made in answered.value.json()["data"]["assetNodeOrError"]["latestMaterializationByPartition"]
+        for entry in (made["metadataEntries"] if made else ())
+        if entry["label"] == NUMBERS[asset]
+    }
+    assert set(DAYS) <= plotted.keys()
+    heading = page.get_by_text(NUMBERS[asset], exact=True)
+    expect(heading).to_be_visible()
+    canvas = heading.locator("xpath=following::canvas[1]")
+    expect(canvas).to_be_visible()
+    assert _line_pixels(canvas) > 20
 
 
-def test_the_password_is_in_no_command_line_log_or_metadata(stack: Stack) -> None:
-    password = stack.password()
+def test_the_metadata_leads_to_the_days_report(stack: Stack, page: Page) -> None:
+    page.goto(f"{stack.url}/assets/performance_report?view=partitions&partition={DAYS[-1]}")
+    link = _metadata(page, "report").get_by_role("link").first
+    expect(link).to_have_attribute("href", f"{stack.reports}/days/{DAYS[-1]}")
+    page.goto(str(link.get_attribute("href")))
+    expect(page.locator("h1")).to_contain_text(str(YESTERDAY.year))
+    expect(page.locator("figure[data-plot] .main-svg").first).to_be_visible()
+
+
+def test_passwords_are_in_no_command_line_log_or_metadata(stack: Stack) -> None:
     lines = [" ".join(process.cmdline()) for process in stack.processes()]
     assert len(lines) > 5
-    assert not [line for line in lines if password in line]
+    assert [line for line in lines if "fraud_assets.local reports" in line]
     logs = [path for path in (stack.home / "logs").iterdir() if path.is_file()]
+    assert "reports.log" in {path.name for path in logs}
     logs += [path for path in (stack.home / "dagster").rglob("*") if path.is_file()]
-    assert logs
-    assert not [path for path in logs if password.encode() in path.read_bytes()]
-    with stack.connect("dagster") as connection:
-        for table in ("event_logs", "runs", "snapshots", "bulk_actions"):
-            found = connection.execute(
-                f"SELECT count(*) FROM {table} t WHERE position(%s in t::text) > 0".encode(), [password]
-            ).fetchone()
-            assert found == (0,), table
+    for password in stack.passwords():
+        assert not [line for line in lines if password in line]
+        assert not [path for path in logs if password.encode() in path.read_bytes()]
+        with stack.connect("dagster") as connection:
+            for table in ("event_logs", "runs", "snapshots", "bulk_actions"):
+                found = connection.execute(
+                    f"SELECT count(*) FROM {table} t WHERE position(%s in t::text) > 0".encode(), [password]
+                ).fetchone()
+                assert found == (0,), table
 
 
 def test_sigterm_leaves_no_process_behind(stack: Stack) -> None:
-    assert stack.process is not None
-    stack.process.send_signal(signal.SIGTERM)
-    assert stack.process.wait(timeout=60) == 0
+    stack.end(signal.SIGTERM)
     assert stack.processes() == []
-
-
-def test_after_kill_9_of_the_parent_the_next_up_works(stack: Stack) -> None:
-    stack.up()
-    assert stack.process is not None
-    stack.process.kill()
-    stack.process.wait()
-    stack.up()
-    with open_page() as page:
-        page.goto(f"{stack.url}/asset-groups")
-        expect(page.get_by_text("scored_batch", exact=True).first).to_be_visible()
-    stack.process.send_signal(signal.SIGINT)
-    assert stack.process.wait(timeout=60) == 0
-    _wait_for(lambda: stack.processes() == [], "the end of every process")

@@ -11,10 +11,12 @@ from psycopg import conninfo
 from fraud_assets.postgres import partition_versions
 from fraud_assets.postgres.connection import PostgresResource, shown_place
 from fraud_assets.postgres.errors import DatabaseUnavailable, PostgresStorageError
-from fraud_assets.postgres.storage.ledger import Layout
+from fraud_assets.postgres.storage.ledger import Layout, Origin
+from fraud_assets.postgres.storage.models import store_model
 from fraud_assets_tests.postgres.material import SCHEMA, Store
 
 SECRET = "h0rse-battery"
+KEY = b"a key for tests"
 
 
 @pytest.fixture
@@ -54,6 +56,37 @@ def test_a_reader_reads_current_data_and_nothing_else(store: Store, role: str) -
                 reader.execute(statement.encode())
 
 
+def test_rights_that_are_there_are_not_given_again(store: Store, role: str) -> None:
+    store.write("t", "k", pa.table({"x": [1]}))
+    store.postgres.grant_read(role)
+    rows = "SELECT oid, xmin, relacl::text FROM pg_class ORDER BY oid"
+    before = store.query(rows)
+    store.postgres.grant_read(role)
+    assert store.query(rows) == before
+    # A table that somebody else has made in the schema has been given to nobody.
+    store.run(f"CREATE TABLE {SCHEMA}.another (x int); REVOKE ALL ON {SCHEMA}.another FROM {role}")
+    store.postgres.grant_read(role)
+    with psycopg.connect(_url(store, role)) as reader:
+        assert reader.execute(f"SELECT x FROM {SCHEMA}.another".encode()).fetchall() == []
+
+
+def test_a_reader_of_models_reads_the_current_ones_and_no_ledger(store: Store, role: str) -> None:
+    with store.postgres.connect() as connection:
+        for number in (1, 2):
+            store_model(connection, "model", "k", {"number": number}, signing_key=KEY, origin=Origin("run"))
+    for _ in range(2):
+        store.postgres.grant_read_models(role)
+    stored = store.query("SELECT version, payload FROM dagster_io.models JOIN dagster_io.versions USING (version_id)")
+    with psycopg.connect(_url(store, role), autocommit=True) as reader:
+        found = reader.execute("SELECT version, payload FROM dagster_io.current_models").fetchall()
+        assert found == [max(stored)]
+        for table in ("versions", "tables", "seen", "models", "archived_rows", "journals"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                reader.execute(f"SELECT FROM dagster_io.{table}".encode())
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            reader.execute("CREATE TABLE dagster_io.mine ()")
+
+
 def test_rights_can_be_given_before_anything_is_stored(store: Store, role: str) -> None:
     store.postgres.grant_read(role)
     store.write("t", "k", pa.table({"x": [1]}))
@@ -64,6 +97,8 @@ def test_rights_can_be_given_before_anything_is_stored(store: Store, role: str) 
 def test_a_role_that_does_not_exist(store: Store) -> None:
     with pytest.raises(PostgresStorageError, match="no role 'nobody'"):
         store.postgres.grant_read("nobody")
+    with pytest.raises(PostgresStorageError, match="no role 'nobody'"):
+        store.postgres.grant_read_models("nobody")
 
 
 def test_a_writer_that_may_not_make_schemas_is_told_what_it_lacks(store: Store, role: str) -> None:

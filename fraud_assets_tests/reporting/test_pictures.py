@@ -20,12 +20,35 @@ import psutil
 import pytest
 
 from fraud_assets.reporting.browser import BrowserError, find_browser
-from fraud_assets.reporting.comparison import model_comparison
-from fraud_assets.reporting.curves import precision_recall, roc
-from fraud_assets.reporting.distributions import confusion, score_distribution
-from fraud_assets.reporting.history import metric_history
+from fraud_assets.reporting.figures.alerting import by_alerts_per_day, saving_by_threshold
+from fraud_assets.reporting.figures.alerts import alerts_of_day
+from fraud_assets.reporting.figures.calibration import reliability
+from fraud_assets.reporting.figures.comparison import model_comparison
+from fraud_assets.reporting.figures.curves import precision_recall, roc
+from fraud_assets.reporting.figures.distributions import confusion, score_distribution
+from fraud_assets.reporting.figures.drift import drift_heat_map
+from fraud_assets.reporting.figures.history import metric_history
+from fraud_assets.reporting.figures.importance import feature_importance
+from fraud_assets.reporting.figures.live import promise_and_live
+from fraud_assets.reporting.figures.maturity import label_maturity
+from fraud_assets.reporting.figures.search import search_results
+from fraud_assets.reporting.figures.slices import by_slice
+from fraud_assets.reporting.figures.volume import volume
 from fraud_assets.reporting.pictures import HEIGHT, MOST_BYTES, WIDTH, PictureRenderer
-from fraud_assets_tests.reporting.frames import HOSTILE, evaluation, four_rows, realistic_history, realistic_scores
+from fraud_assets_tests.reporting.frames import (
+    HOSTILE,
+    drift_history,
+    evaluated,
+    evaluation_history,
+    four_rows,
+    importances,
+    live_history,
+    maturity_ages,
+    realistic,
+    scored_day,
+    searched,
+    summaries,
+)
 
 SVG = "data:image/svg+xml;base64,"
 PNG = "data:image/png;base64,"
@@ -66,13 +89,25 @@ def parts(markdown: str | None) -> tuple[str, str, bytes]:
     return found[1], found[2], base64.b64decode(found[3])
 
 
+MEASURED = realistic()
 FIGURES: dict[str, Callable[[], go.Figure]] = {
-    "precision and recall": lambda: precision_recall(realistic_scores(), {"random_forest": 0.5}),
-    "ROC": lambda: roc(realistic_scores(), {"random_forest": 0.5}),
-    "scores": lambda: score_distribution(realistic_scores(), "random_forest", 0.5),
-    "confusion": lambda: confusion(realistic_scores(), "random_forest", 0.5),
-    "history": lambda: metric_history(realistic_history()),
-    "comparison": lambda: model_comparison(evaluation()),
+    "precision and recall": lambda: precision_recall(MEASURED.points, MEASURED.overall),
+    "ROC": lambda: roc(MEASURED.points, MEASURED.overall),
+    "alerts per day": lambda: by_alerts_per_day(MEASURED.points, 100),
+    "saving": lambda: saving_by_threshold(MEASURED.points, "random_forest"),
+    "scores": lambda: score_distribution(MEASURED.points, "random_forest"),
+    "confusion": lambda: confusion(MEASURED.points, "random_forest"),
+    "calibration": lambda: reliability(MEASURED.bins),
+    "comparison": lambda: model_comparison(evaluated()),
+    "slices": lambda: by_slice(MEASURED.slices, "day", "ensemble"),
+    "importance": lambda: feature_importance(importances()),
+    "search": lambda: search_results(searched()),
+    "maturity": lambda: label_maturity(maturity_ages(), 7),
+    "alerts": lambda: alerts_of_day(scored_day()),
+    "drift": lambda: drift_heat_map(drift_history(90)),
+    "volume": lambda: volume(summaries(90)),
+    "live": lambda: promise_and_live(live_history(90)),
+    "history": lambda: metric_history(evaluation_history(90), summaries(90)),
     "nothing": lambda: precision_recall(four_rows().iloc[:0]),
 }
 
@@ -85,12 +120,25 @@ def test_every_figure_is_a_small_sharp_picture(renderer: PictureRenderer, name: 
     assert (title, kind) == (name, SVG)
     assert len(markdown or "") < MOST_BYTES
     drawn = ET.fromstring(data)
-    assert (drawn.get("width"), drawn.get("height")) == (str(WIDTH), str(HEIGHT))
+    assert (drawn.get("width"), drawn.get("height")) == (str(WIDTH), str(figure.layout.height or HEIGHT))
     assert figure.layout.title.text.split("<br>")[0] in "".join(drawn.itertext())
 
 
+def comparable(markdown: str | None) -> str:
+    """The picture without the random names of its parts, numbers to a hundredth, and attributes in order."""
+    named = re.sub("(trace|clip|legend|defs-)[0-9a-f]{6}", "", ET.canonicalize(parts(markdown)[2].decode()))
+    return re.sub(r"\d+\.\d+", lambda found: f"{float(found[0]):.2f}", named)
+
+
+def test_a_picture_is_the_same_whatever_was_drawn_before_it(renderer: PictureRenderer) -> None:
+    first = comparable(renderer.render(a_figure(), "first"))
+    for name in ("drift", "confusion", "volume"):
+        renderer.render(FIGURES[name](), name)
+    assert comparable(renderer.render(a_figure(), "again")) == first
+
+
 def test_a_hostile_name_is_text_in_the_picture(renderer: PictureRenderer) -> None:
-    title, _, data = parts(renderer.render(confusion(four_rows(HOSTILE), HOSTILE, 0.5), f"{HOSTILE}\n]x"))
+    title, _, data = parts(renderer.render(confusion(four_rows(HOSTILE, 0.5), HOSTILE), f"{HOSTILE}\n]x"))
     drawn = ET.fromstring(data)
     assert not [element for element in drawn.iter() if "script" in element.tag.lower()]
     assert "<script>alert(1)</script>" in "".join(drawn.itertext())
