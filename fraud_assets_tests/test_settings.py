@@ -34,6 +34,12 @@ def test_relative_paths_start_at_the_files_folder(tmp_path: Path, monkeypatch: p
     assert settings.home == folder / "local"
 
 
+def test_an_address_ends_without_a_slash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Links are made of it and of a path."""
+    monkeypatch.setenv("FRAUD_REPORTS__URL", "https://fraud.example.com/")
+    assert load_settings().reports.url == "https://fraud.example.com"
+
+
 def test_a_secret_is_in_no_message_and_no_repr(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FRAUD_DATABASE_URL", "postgresql://me:hush-hush@host/fraud")
     assert "hush-hush" not in repr(load_settings())
@@ -70,6 +76,9 @@ def test_a_secret_is_in_no_message_and_no_repr(monkeypatch: pytest.MonkeyPatch) 
         ),
         ("[learning]\namount_bands = [50, 20]", "learning.amount_bands = .* each larger than the one before"),
         ("[learning]\namount_bands = [0, 20]", "learning.amount_bands = .* must be amounts above 0"),
+        ("[reports]\nurl = 'reports.example.com'", "reports.url is not allowed: must be an address such as https://"),
+        ("[reports]\nurl = 'https://me:hush@reports.example.com'", "reports.url is not allowed: must be an address"),
+        ("[reports]\nport = 0", "reports.port = 0 is not allowed"),
         ("training_days = ", "fraud.toml is not valid TOML"),
     ],
 )

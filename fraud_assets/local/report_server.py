@@ -5,7 +5,6 @@ This module must stay light: the process that serves has neither Dagster nor any
 """
 
 import os
-import signal
 import sys
 from typing import NoReturn
 
@@ -30,9 +29,6 @@ def run_reports(settings: Settings, host: str, port: int | None) -> None:
     from fraud_assets.reporting.server.app import create_app, serve
     from fraud_assets.reporting.server.postgres_store import PostgresStore
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Being asked to end is no failure. uvicorn ends what is under way, and then hands the signal on to this.
-        signal.signal(number, lambda *_: sys.exit(0))
     chosen = choose_port(host, port, settings.reports.port)
     warn_of_no_login(host)
     out.print(f"Reports   {address(host, chosen)}")
