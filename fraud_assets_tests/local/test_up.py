@@ -85,7 +85,7 @@ def _new_page(page: Page) -> Iterator[Page]:
 def _launch(stack: Stack, page: Page, path: str, button: str, days: str, count: str) -> None:
     """Choose partitions in the dialog that a button on a page opens, and launch.
 
-    Dagster's dialog now and then says that it is launching for ever, and its server has heard nothing: asked again then.
+    Dagster's dialog now and then says that it is launching for ever, and its server has heard nothing: asked again.
     """
     before = _launched(stack)
     for _ in range(LAUNCHES):
