@@ -283,8 +283,12 @@ def themed(figure: go.Figure, theme: Theme) -> go.Figure:
     `figure` is in the colours that all figures are made in, the light ones. Those of `DARK` change, wherever they
     stand: in traces, axes, shapes and within texts.
     """
-    document = figure.to_json()
+    return go.Figure(json.loads(in_theme(figure.to_json(), theme)))
+
+
+def in_theme(text: str, theme: Theme) -> str:
+    """The JSON of a figure in the colours of a theme, as in `themed`, without making a figure of it."""
     if theme is Theme.DARK:
         for light, dark in DARK.items():
-            document = document.replace(light, dark)
-    return go.Figure(json.loads(document))
+            text = text.replace(light, dark)
+    return text
