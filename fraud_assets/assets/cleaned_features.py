@@ -8,6 +8,7 @@ import pandas as pd
 
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.plan import GROUP, LABEL_COLUMNS, OWNERS, RETRIES, TABLES, Plan
+from fraud_assets.assets.rounding import rounded
 from fraud_assets.learning import LearningError, compute_features
 
 
@@ -63,7 +64,7 @@ def _facts(rows: pd.DataFrame, names: Sequence[str]) -> dict[str, Any]:
         [dg.TableColumn("feature"), dg.TableColumn("missing_share", "float"), dg.TableColumn("mean", "float")]
     )
     records = [
-        dg.TableRecord({"feature": name, "missing_share": _rounded(missing[name]), "mean": _rounded(means.get(name))})
+        dg.TableRecord({"feature": name, "missing_share": rounded(missing[name]), "mean": rounded(means.get(name))})
         for name in names
     ]
     return {
@@ -72,10 +73,6 @@ def _facts(rows: pd.DataFrame, names: Sequence[str]) -> dict[str, Any]:
         "missing_share": float(missing.mean()) if len(names) else 0.0,
         "features": dg.MetadataValue.table(records, schema),
     }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None or pd.isna(value) else round(float(value), 4)
 
 
 def _inputs(plan: Plan) -> list[str]:

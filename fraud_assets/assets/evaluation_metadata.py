@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from fraud_assets.assets.rounding import rounded
 from fraud_assets.learning import BOUNDS, METRICS
 
 NUMBERS = (*METRICS, "fit_seconds")
@@ -108,11 +109,7 @@ def _table(table: pd.DataFrame) -> dg.TableMetadataValue:
     numbers = (first, f"{first}_low", f"{first}_high", *others)
     schema = dg.TableSchema([dg.TableColumn("candidate"), *(dg.TableColumn(name, "float") for name in numbers)])
     records = [
-        dg.TableRecord({"candidate": record["candidate"], **{name: _rounded(record[name]) for name in numbers}})
+        dg.TableRecord({"candidate": record["candidate"], **{name: rounded(record[name]) for name in numbers}})
         for record in table.to_dict("records")
     ]
     return dg.MetadataValue.table(records, schema)
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None or pd.isna(value) else round(float(value), 4)

@@ -11,6 +11,7 @@ from fraud_assets.assets.candidate_models import CANDIDATES, PREFIX
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import GROUP, LABEL_COLUMNS, OWNERS, RETRIES, TABLES, Plan, code_version
+from fraud_assets.assets.rounding import rounded
 from fraud_assets.learning import BestModel, Candidate, FraudModel, LearningError, fit_recipe
 from fraud_assets.learning.explaining.importance import REPEATS, permutation_importance, sample_size
 from fraud_assets.reporting.figures.importance import feature_importance as importance_figure
@@ -106,7 +107,7 @@ def _metadata(table: pd.DataFrame) -> dict[str, Any]:
     shown = ("feature", "importance", "standard_deviation")
     schema = dg.TableSchema([dg.TableColumn(name, "string" if name == "feature" else "float") for name in shown])
     records = [
-        dg.TableRecord({"feature": record["feature"], **{name: _rounded(record[name]) for name in shown[1:]}})
+        dg.TableRecord({"feature": record["feature"], **{name: rounded(record[name]) for name in shown[1:]}})
         for record in table.head(_MOST_SHOWN).to_dict("records")
     ]
     first = table.iloc[0]
@@ -115,7 +116,3 @@ def _metadata(table: pd.DataFrame) -> dict[str, Any]:
         **({} if pd.isna(first["importance"]) else {"highest_importance": float(first["importance"])}),
         "feature_importance": dg.MetadataValue.table(records, schema),
     }
-
-
-def _rounded(value: Any) -> float | None:
-    return None if pd.isna(value) else round(float(value), 4)

@@ -8,7 +8,7 @@ from fraud_assets.local.embedded import EmbeddedServer
 from fraud_assets.reporting.server import PostgresStore, create_app
 from fraud_assets_tests.reporting.server.made_history import SCHEMA, MadeHistory, store_reports
 from fraud_assets_tests.reporting.server.site import NoModels, Site, running
-from fraud_assets_tests.reporting.server.site import new_database as database
+from fraud_assets_tests.small_world import fresh_database
 
 DAYS = 40
 
@@ -21,7 +21,7 @@ def made() -> MadeHistory:
 @pytest.fixture(scope="session")
 def made_url(postgres_server: EmbeddedServer, made: MadeHistory) -> Iterator[str]:
     """The URL of a database with the made days; the last but one has a stored report, the last has none yet."""
-    with database(postgres_server) as url:
+    with fresh_database(postgres_server) as url:
         made.fill(url)
         store_reports(url, made.days[-2:-1])
         yield url
@@ -35,5 +35,5 @@ def site(made_url: str) -> Iterator[Site]:
 
 @pytest.fixture
 def new_database(postgres_server: EmbeddedServer) -> Iterator[str]:
-    with database(postgres_server) as url:
+    with fresh_database(postgres_server) as url:
         yield url

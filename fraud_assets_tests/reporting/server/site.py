@@ -3,18 +3,14 @@
 import http.client
 import threading
 import time
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import psycopg
 import uvicorn
-from psycopg import sql
 from starlette.applications import Starlette
 
-from fraud_assets.local.embedded import EmbeddedServer
 from fraud_assets.reporting.server import ModelFile
 
 MODEL_DAY = "2024-02-09"
@@ -73,16 +69,3 @@ def running(app: Starlette) -> Iterator[Site]:
     finally:
         server.should_exit = True
         thread.join(20)
-
-
-@contextmanager
-def new_database(server: EmbeddedServer) -> Iterator[str]:
-    """The URL of an empty database, dropped afterwards."""
-    name = f"reports_{uuid.uuid4().hex}"
-    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
-    try:
-        yield server.url(name)
-    finally:
-        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -13,7 +13,8 @@ from fraud_assets_tests.reporting.server.looks import Watched, watched_page
 from fraud_assets_tests.reporting.server.made_day import points
 from fraud_assets_tests.reporting.server.made_history import SCHEMA, MadeHistory, store_reports
 from fraud_assets_tests.reporting.server.made_tables import Tables
-from fraud_assets_tests.reporting.server.site import new_database, running
+from fraud_assets_tests.reporting.server.site import running
+from fraud_assets_tests.small_world import fresh_database
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -33,7 +34,7 @@ class Awkward:
 @pytest.fixture(scope="module")
 def awkward(postgres_server: EmbeddedServer) -> Iterator[Awkward]:
     made = MadeHistory(9, models=(HOSTILE,))
-    with new_database(postgres_server) as url:
+    with fresh_database(postgres_server) as url:
         made.fill(url, scored=4, pointed=3)
         _spoil(url, made)
         store_reports(url, made.days[-3:-1])
