@@ -8,7 +8,17 @@ import pandas as pd
 
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.pictures import Pictures
-from fraud_assets.assets.plan import GROUP, LABEL_COLUMNS, OWNERS, RETRIES, TABLES, Plan, StoredFacts, code_version
+from fraud_assets.assets.plan import (
+    GROUP,
+    LABEL_COLUMNS,
+    OWNERS,
+    RETRIES,
+    TABLES,
+    Plan,
+    StoredFacts,
+    code_version,
+    optional_input,
+)
 from fraud_assets.assets.promises import LIVE, Issued, Record, coming, issued_scores, live_history, past_week, promised
 from fraud_assets.checks import (
     CHECK_SPECS,
@@ -93,10 +103,10 @@ def live_performance_asset(plan: Plan) -> dg.AssetsDefinition:
             ),
         },
         ins={
-            "scored_batch": _input(window=[-delay, -delay], version="first", columns=scored),
-            "cleaned_features": _input(window=[-delay, -delay], columns=["transaction_id", "is_learnable"]),
-            "raw_batch": _input(window=list(cohort), columns=["transaction_id", "transaction_time"]),
-            "labels": _input(window=[cohort[0], 0], columns=LABEL_COLUMNS),
+            "scored_batch": optional_input(window=[-delay, -delay], version="first", columns=scored),
+            "cleaned_features": optional_input(window=[-delay, -delay], columns=["transaction_id", "is_learnable"]),
+            "raw_batch": optional_input(window=list(cohort), columns=["transaction_id", "transaction_time"]),
+            "labels": optional_input(window=[cohort[0], 0], columns=LABEL_COLUMNS),
         },
         partitions_def=plan.partitions,
         check_specs=[CHECK_SPECS[LIVE_AS_PROMISED], CHECK_SPECS[LABELS_ARE_MATURE]],
@@ -137,11 +147,6 @@ def live_performance_asset(plan: Plan) -> dg.AssetsDefinition:
         yield from _maturity(plan, maturity, len(raw_batch), {**report_link(plan, day), **drawn})
 
     return live_performance
-
-
-def _input(**metadata: Any) -> dg.AssetIn:
-    """Whatever of it exists: the days before the first, and those that were never scored, are missing by right."""
-    return dg.AssetIn(metadata={**metadata, "missing": "empty"})
 
 
 def judged_rows(

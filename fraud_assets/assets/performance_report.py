@@ -19,7 +19,17 @@ from fraud_assets.assets.daily_summary import (
     summary_table,
 )
 from fraud_assets.assets.links import report_link
-from fraud_assets.assets.plan import GROUP, LABEL_COLUMNS, OWNERS, RETRIES, TABLES, Plan, StoredFacts, code_version
+from fraud_assets.assets.plan import (
+    GROUP,
+    LABEL_COLUMNS,
+    OWNERS,
+    RETRIES,
+    TABLES,
+    Plan,
+    StoredFacts,
+    code_version,
+    optional_input,
+)
 from fraud_assets.assets.searches import search_frame
 from fraud_assets.learning import LearningError
 from fraud_assets.reporting.document import DayFrames, day_headline, day_sections, render
@@ -63,15 +73,15 @@ def performance_report_asset(plan: Plan) -> dg.AssetsDefinition:
             ),
         },
         ins={
-            "raw_batch": _input(window=[-delay, -delay], columns=["transaction_id", "amount", *outcome]),
-            "cleaned_features": _input(columns=["amount", "is_learnable"]),
-            "labels": _input(window=[-delay, 0], columns=LABEL_COLUMNS),
-            "scored_batch": _input(where="is_alert"),
-            "evaluation_table": _input(window=history),
-            "live_performance": _input(window=history),
-            "feature_drift": _input(window=[1 - DRIFT_DAYS, 0]),
+            "raw_batch": optional_input(window=[-delay, -delay], columns=["transaction_id", "amount", *outcome]),
+            "cleaned_features": optional_input(columns=["amount", "is_learnable"]),
+            "labels": optional_input(window=[-delay, 0], columns=LABEL_COLUMNS),
+            "scored_batch": optional_input(where="is_alert"),
+            "evaluation_table": optional_input(window=history),
+            "live_performance": optional_input(window=history),
+            "feature_drift": optional_input(window=[1 - DRIFT_DAYS, 0]),
             **{
-                name: _input()
+                name: optional_input()
                 for name in (
                     "evaluation_slices",
                     "calibration_bins",
@@ -119,11 +129,6 @@ def performance_report_asset(plan: Plan) -> dg.AssetsDefinition:
         )
 
     return performance_report
-
-
-def _input(**metadata: Any) -> dg.AssetIn:
-    """Whatever of it exists: a half-finished day has a report too, which says what is missing."""
-    return dg.AssetIn(metadata={**metadata, "missing": "empty"})
 
 
 def _frames(

@@ -224,6 +224,11 @@ def code_version(version: str, *ingredients: object) -> str:
     return f"{version}-{hashlib.sha256(written.encode()).hexdigest()[:8]}"
 
 
+def optional_input(**metadata: Any) -> dg.AssetIn:
+    """An input of whatever exists: days before the first, and what a half-finished day lacks, are missing by right."""
+    return dg.AssetIn(metadata={**metadata, "missing": "empty"})
+
+
 class EachDay(Mapping[str, Made]):
     """A value for each partition of a run, made when storage asks for it and not before.
 
