@@ -8,6 +8,7 @@ from fraud_assets.assets.cleaned_features import cleaned_features_asset
 from fraud_assets.assets.evaluation_table import evaluation_table_asset
 from fraud_assets.assets.feature_drift import feature_drift_asset
 from fraud_assets.assets.feature_importance import feature_importance_asset
+from fraud_assets.assets.label_maturity import label_maturity_asset
 from fraud_assets.assets.labels import labels_asset
 from fraud_assets.assets.live_performance import live_performance_asset
 from fraud_assets.assets.performance_report import performance_report_asset
@@ -28,6 +29,7 @@ def all_assets(plan: Plan) -> list[dg.AssetsDefinition]:
         feature_importance_asset(plan),
         scored_batch_asset(plan),
         live_performance_asset(plan),
+        label_maturity_asset(plan),
         feature_drift_asset(plan),
         performance_report_asset(plan),
     ]

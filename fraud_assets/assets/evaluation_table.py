@@ -57,6 +57,7 @@ def evaluation_table_asset(plan: Plan) -> dg.AssetsDefinition:
                 description=description,
                 dagster_type=dg.Any,
                 io_manager_key=TABLES,
+                is_required=False,
                 kinds={"postgres", "plotly"} if name == "evaluation_table" else {"postgres", "table"},
                 owners=list(OWNERS),
                 group_name=GROUP,
@@ -73,6 +74,7 @@ def evaluation_table_asset(plan: Plan) -> dg.AssetsDefinition:
             ),
         },
         partitions_def=plan.partitions,
+        can_subset=True,
         check_specs=[CHECK_SPECS[HISTORY_IS_COMPLETE], CHECK_SPECS[EVERY_FAMILY_FITTED]],
         retry_policy=RETRIES,
     )
@@ -95,15 +97,21 @@ def evaluation_table_asset(plan: Plan) -> dg.AssetsDefinition:
         winner, warning = _winner(measured.overall)
         if warning is not None:
             context.log.warning(warning)
-        drawn = pictures.metadata(context.log, _figures(plan, measured, winner))
-        link = report_link(plan, day)
-        metadata = {**link, **evaluation_metadata(measured.overall, winner, warning, drawn)}
-        yield dg.Output(measured.overall, "evaluation_table", metadata=metadata)
-        yield dg.Output(measured.slices, "evaluation_slices", metadata=link)
-        yield dg.Output(measured.bins, "calibration_bins", metadata=link)
-        yield dg.Output(measured.points, "operating_points", metadata=link)
-        yield history_is_complete(_expected_days(plan, day), storage.stored_row_counts("cleaned_features").keys())
-        yield every_family_fitted({n: c.failure for n, c in candidates.items() if c.failure is not None})
+        wanted, link = {key.path[-1] for key in context.selected_asset_keys}, report_link(plan, day)
+        for name, table in (
+            ("evaluation_slices", measured.slices),
+            ("calibration_bins", measured.bins),
+            ("operating_points", measured.points),
+        ):
+            if name in wanted:
+                yield dg.Output(table, name, metadata=link)
+        if "evaluation_table" in wanted:
+            drawn = pictures.metadata(context.log, _figures(plan, measured, winner))
+            metadata = {**link, **evaluation_metadata(measured.overall, winner, warning, drawn)}
+            yield dg.Output(measured.overall, "evaluation_table", metadata=metadata)
+            stored = storage.stored_row_counts("cleaned_features").keys()
+            yield history_is_complete(_expected_days(plan, day), stored)
+            yield every_family_fitted({n: c.failure for n, c in candidates.items() if c.failure is not None})
 
     return evaluation_table
 

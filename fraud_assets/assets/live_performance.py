@@ -1,6 +1,6 @@
-"""What became of a day once its labels are known: the alerts that were raised, and how long the labels took."""
+"""What became of a day once its labels are known: the alerts that were raised then, beside what was promised."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -22,21 +22,14 @@ from fraud_assets.assets.plan import (
 from fraud_assets.assets.promises import LIVE, Issued, Record, coming, issued_scores, live_history, past_week, promised
 from fraud_assets.checks import (
     CHECK_SPECS,
-    LABELS_ARE_MATURE,
     LIVE_AS_PROMISED,
-    labels_are_mature,
     live_performance_is_as_promised,
 )
 from fraud_assets.learning import LearningError, known_labels
 from fraud_assets.learning.labels import same_kind_of_ids
 from fraud_assets.learning.watching.live import PROMISED, LiveDay, live_day
-from fraud_assets.learning.watching.maturity import age_of_share, label_maturity
-from fraud_assets.partitions import Window, shifted
+from fraud_assets.partitions import shifted
 from fraud_assets.reporting.figures.live import promise_and_live
-from fraud_assets.reporting.figures.maturity import label_maturity as maturity_figure
-
-MATURITY = "label_maturity"
-COHORT_DAYS = 7
 
 _COMMENTS = {
     "scored_date": "the day whose scores and alerts are judged",
@@ -60,11 +53,6 @@ _COMMENTS = {
     **{f"next_week_{name}_low": "lower bound of the mean of the seven coming days, 95 %" for name in PROMISED},
     **{f"next_week_{name}_high": "upper bound of the mean of the seven coming days, 95 %" for name in PROMISED},
 }
-_MATURITY_COMMENTS = {
-    "age_days": "midnights between the transaction and its label",
-    "labels_known": "share of the transactions that had a label by that age",
-    "frauds_known": "share of the frauds known by now that were known by that age",
-}
 _COUNTS = ("transactions", "labels", "frauds", "alerts", "alerts_labelled", "frauds_in_alerts")
 _INTEGERS = ("scored_version", "later_versions", *_COUNTS, "history_weeks")
 _BOOLEANS = ("is_retrospective", *(f"is_{name}_as_promised" for name in PROMISED))
@@ -72,44 +60,28 @@ _TEXTS = ("day", "scored_date", "week_expected_by", "reason")
 
 
 def live_performance_asset(plan: Plan) -> dg.AssetsDefinition:
-    """`live_performance`: one row is what a day's alerts turned out to be worth; `label_maturity`: one is an age."""
+    """`live_performance`: one row is what a day's alerts turned out to be worth."""
     windows, timezone = plan.windows, plan.settings.timezone
     delay = windows.label_delay_days
-    oldest = max(plan.settings.watching.maturity_days, 2 * delay)
-    cohort: Window = (-oldest - COHORT_DAYS + 1, -oldest)
     customer = ["customer_id"] if plan.features.has_customer else []
     scored = ["transaction_id", "transaction_time", *customer, "amount", "score", "is_alert"]
 
-    @dg.multi_asset(
+    @dg.asset(
         name=LIVE,
-        outs={
-            LIVE: dg.AssetOut(
-                io_manager_key=TABLES,
-                description="One row is what the alerts of the day scored_date turned out to be worth.",
-                kinds={"postgres", "pandas"},
-                owners=list(OWNERS),
-                group_name=GROUP,
-                code_version=code_version("2", vars(windows), vars(plan.alert_policy), timezone),
-                metadata={"layout": "rows", "volatile": ["later_versions"], "column_comments": _COMMENTS},
-            ),
-            MATURITY: dg.AssetOut(
-                io_manager_key=TABLES,
-                description="One row is an age in days, and the share of labels and frauds that were known by it.",
-                kinds={"postgres", "pandas"},
-                owners=list(OWNERS),
-                group_name=GROUP,
-                code_version=code_version("1", oldest, timezone),
-                metadata={"layout": "rows", "column_comments": _MATURITY_COMMENTS},
-            ),
-        },
+        description="One row is what the alerts of the day scored_date turned out to be worth.",
+        partitions_def=plan.partitions,
+        io_manager_key=TABLES,
+        kinds={"postgres", "pandas"},
+        owners=list(OWNERS),
+        group_name=GROUP,
+        code_version=code_version("2", vars(windows), vars(plan.alert_policy), timezone),
+        metadata={"layout": "rows", "volatile": ["later_versions"], "column_comments": _COMMENTS},
         ins={
             "scored_batch": optional_input(window=[-delay, -delay], version="first", columns=scored),
             "cleaned_features": optional_input(window=[-delay, -delay], columns=["transaction_id", "is_learnable"]),
-            "raw_batch": optional_input(window=list(cohort), columns=["transaction_id", "transaction_time"]),
-            "labels": optional_input(window=[cohort[0], 0], columns=LABEL_COLUMNS),
+            "labels": optional_input(window=[-delay, 0], columns=LABEL_COLUMNS),
         },
-        partitions_def=plan.partitions,
-        check_specs=[CHECK_SPECS[LIVE_AS_PROMISED], CHECK_SPECS[LABELS_ARE_MATURE]],
+        check_specs=[CHECK_SPECS[LIVE_AS_PROMISED]],
         retry_policy=RETRIES,
     )
     def live_performance(
@@ -118,7 +90,6 @@ def live_performance_asset(plan: Plan) -> dg.AssetsDefinition:
         pictures: Pictures,
         scored_batch: pd.DataFrame,
         cleaned_features: pd.DataFrame,
-        raw_batch: pd.DataFrame,
         labels: pd.DataFrame,
     ) -> Iterator[dg.Output[pd.DataFrame] | dg.AssetCheckResult]:
         day = context.partition_key
@@ -127,7 +98,6 @@ def live_performance_asset(plan: Plan) -> dg.AssetsDefinition:
         try:
             rows = judged_rows(scored_batch, cleaned_features, labels, plan.end(day))
             live = live_day(rows, policy=plan.alert_policy, timezone=timezone)
-            maturity = label_maturity(raw_batch, labels, before=plan.end(day), timezone=timezone, oldest=oldest)
         except LearningError as error:
             raise dg.Failure(f"No live performance on {day}: {error}", allow_retries=False) from error
         record = {"day": day, "scored_date": scored_date, **_measured(issued, live)}
@@ -136,15 +106,13 @@ def live_performance_asset(plan: Plan) -> dg.AssetsDefinition:
         record["reason"] = _reason(record, issued, live)
         history = live_history(storage, record, plan.settings.reports.history_days)
         drawn = pictures.metadata(context.log, {"promise and live": promise_and_live(history)})
-        yield dg.Output(_table(record), LIVE, metadata={**report_link(plan, day), **_facts(record), **drawn})
+        yield dg.Output(_table(record), metadata={**report_link(plan, day), **_facts(record), **drawn})
         yield live_performance_is_as_promised(
             record["week_average_precision"],
             record["week_expected_low"],
             record["week_expected_high"],
             record["week_expected_by"] or "nothing yet: there are too few days",
         )
-        drawn = pictures.metadata(context.log, {"label maturity": maturity_figure(maturity, delay)})
-        yield from _maturity(plan, maturity, len(raw_batch), {**report_link(plan, day), **drawn})
 
     return live_performance
 
@@ -201,20 +169,3 @@ def _table(record: Record) -> pd.DataFrame:
 def _facts(record: Record) -> dict[str, Any]:
     """What is known of the row, for the ledger: later days look it up, and Dagster plots its numbers."""
     return {name: value for name, value in record.items() if name != "day" and value is not None}
-
-
-def _maturity(
-    plan: Plan, maturity: pd.DataFrame, transactions: int, shown: Mapping[str, Any]
-) -> Iterator[dg.Output[pd.DataFrame] | dg.AssetCheckResult]:
-    delay, wanted = plan.windows.label_delay_days, plan.settings.watching.mature_share
-    oldest, frauds = int(maturity["age_days"].iloc[-1]), int(maturity["frauds"].iloc[0])
-    known = float(maturity["frauds_known"].iloc[delay]) if frauds else None
-    if known is None:
-        summary = (
-            f"No transaction is {oldest} days old yet." if not transactions else f"None of {transactions:,} is a fraud."
-        )
-    else:
-        summary = f"After {delay} days {known:.1%} of {frauds:,} frauds were known, of those known by now."
-    facts: Mapping[str, Any] = {**shown, "summary": summary, "transactions": transactions, "frauds": frauds}
-    yield dg.Output(maturity, MATURITY, metadata={**facts, **({"frauds_known": known} if known is not None else {})})
-    yield labels_are_mature(summary, known, wanted, delay, age_of_share(maturity, wanted))

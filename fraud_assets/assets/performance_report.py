@@ -55,6 +55,7 @@ def performance_report_asset(plan: Plan) -> dg.AssetsDefinition:
         outs={
             REPORT: dg.AssetOut(
                 io_manager_key=TABLES,
+                is_required=False,
                 description="One row is the report of a day: a self-contained document with its figures and tables.",
                 kinds={"postgres", "plotly"},
                 owners=list(OWNERS),
@@ -64,6 +65,7 @@ def performance_report_asset(plan: Plan) -> dg.AssetsDefinition:
             ),
             SUMMARY: dg.AssetOut(
                 io_manager_key=TABLES,
+                is_required=False,
                 description="One row is a day in numbers: volume, alerts, frauds, the decision and the model in use.",
                 kinds={"postgres", "pandas"},
                 owners=list(OWNERS),
@@ -95,6 +97,7 @@ def performance_report_asset(plan: Plan) -> dg.AssetsDefinition:
         },
         deps=["rejected_rows"],
         partitions_def=plan.partitions,
+        can_subset=True,
         retry_policy=RETRIES,
     )
     def performance_report(
@@ -121,12 +124,13 @@ def performance_report_asset(plan: Plan) -> dg.AssetsDefinition:
         frames = _frames(plan, day, pd.concat([earlier, pd.DataFrame([record])]), scored_batch, feature_drift, others)
         document = _document(frames)
         record["report_bytes"] = len(str(document["html"].iloc[0]).encode())
-        facts = {"report_bytes": record["report_bytes"], "sections": len(json.loads(document["sections"].iloc[0]))}
-        yield dg.Output(document, REPORT, metadata={**report_link(plan, day), **facts})
-        row = {ROW: dg.MetadataValue.json(record)}
-        yield dg.Output(
-            summary_table(record), SUMMARY, metadata={**report_link(plan, day), **summary_facts(record), **row}
-        )
+        link, wanted = report_link(plan, day), {key.path[-1] for key in context.selected_asset_keys}
+        if REPORT in wanted:
+            facts = {"report_bytes": record["report_bytes"], "sections": len(json.loads(document["sections"].iloc[0]))}
+            yield dg.Output(document, REPORT, metadata={**link, **facts})
+        if SUMMARY in wanted:
+            row = {ROW: dg.MetadataValue.json(record)}
+            yield dg.Output(summary_table(record), SUMMARY, metadata={**link, **summary_facts(record), **row})
 
     return performance_report
 

@@ -394,9 +394,9 @@ needs_a_browser = pytest.mark.skipif(shutil.which("chromium") is None, reason="n
 def test_pictures_and_the_link_are_with_each_asset_where_they_are_wanted(done: World, tmp_path: Path) -> None:
     reports = {"pictures": True, "url": "http://reports.test"}
     settings = small_settings(done.workplace.database_url, tmp_path, reports=reports)
-    alone = [["feature_importance"], ["scored_batch"], ["feature_drift"]]
+    alone = [[name] for name in ("feature_importance", "scored_batch", "feature_drift", "live_performance")]
     with world(settings) as made, made.environment():
-        for assets in (["raw_batch", "rejected_rows"], *alone, ["live_performance", "label_maturity"]):
+        for assets in (["raw_batch", "rejected_rows"], *alone, ["label_maturity"]):
             run_range(made.defs, made.instance, assets, Days(DAY, DAY))
         for asset, name in PICTURES.items():
             metadata = told(made, asset)
