@@ -50,6 +50,8 @@ radius = 12.0
 configurations = 1
 jobs = 1
 alerts_per_day = 10
+[reports]
+pictures = false
 """
 """The same as a `fraud.toml`, for the command line."""
 ALL_ASSETS = (

@@ -91,9 +91,9 @@ class Stack:
 
 
 @contextmanager
-def stack_in(folder: Path) -> Iterator[Stack]:
+def stack_in(folder: Path, settings: str = SMALL_TOML) -> Iterator[Stack]:
     """A stack over a small simulation; whatever has become of it, nothing is left behind."""
-    (folder / "fraud.toml").write_text(SMALL_TOML)
+    (folder / "fraud.toml").write_text(settings)
     made = Stack(folder)
     try:
         yield made

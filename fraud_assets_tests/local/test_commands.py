@@ -18,7 +18,6 @@ from fraud_assets_tests.local.command import Command
 from fraud_assets_tests.small_world import DAY, SIGNING_KEY, SMALL_TOML, fresh_database
 
 DAY_BEFORE, NEXT_DAY = "2026-03-14", "2026-03-16"
-SETTINGS = SMALL_TOML + "[reports]\npictures = false\n"
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +29,7 @@ def url(postgres_server: EmbeddedServer) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def day_that_was_run(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fraud_assets: Command) -> None:
     """Settings, and a database in which the day has been run."""
-    (tmp_path / "fraud.toml").write_text(SETTINGS)
+    (tmp_path / "fraud.toml").write_text(SMALL_TOML)
     monkeypatch.setenv("FRAUD_DATABASE_URL", url)
     monkeypatch.setenv("FRAUD_SIGNING_KEY", SIGNING_KEY)
     with psycopg.connect(url) as connection:

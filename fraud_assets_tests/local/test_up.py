@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from fraud_assets_tests.browser import open_page
 from fraud_assets_tests.local.stack import Stack, stack_in, wait_for
-from fraud_assets_tests.small_world import ALL_ASSETS
+from fraud_assets_tests.small_world import ALL_ASSETS, SMALL_TOML
 
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 DAYS = [str(YESTERDAY - timedelta(days=back)) for back in (2, 1, 0)]
@@ -53,7 +53,8 @@ LINE_PIXELS = """canvas => {
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with stack_in(tmp_path_factory.mktemp("up and running")) as made:
+    with_pictures = SMALL_TOML.replace("pictures = false", "pictures = true")
+    with stack_in(tmp_path_factory.mktemp("up and running"), with_pictures) as made:
         made.call("run", "--date", DAYS[-1])
         made.up()
         yield made

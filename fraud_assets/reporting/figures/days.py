@@ -3,9 +3,11 @@
 What does not live here: what is drawn over the days.
 """
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -43,6 +45,11 @@ def each_day(first: str, last: str) -> list[str]:
     return [(start + timedelta(days=number)).isoformat() for number in range((end - start).days + 1)]
 
 
+def texts(values: Iterable[str | None]) -> npt.NDArray[np.object_]:
+    """Days or names as a trace takes them fastest: of a list Plotly looks at each element by itself."""
+    return np.array([*values], dtype=np.object_)
+
+
 def set_day_axis(figure: go.Figure, days: list[str], **where: int) -> None:
     """The axis of consecutive days: room at both ends, and a tick for each of a few."""
     around = timedelta(hours=15) * max(1.0, len(days) / 36)
@@ -71,14 +78,14 @@ def written_day(day: str) -> str:
 def change_lines(days: list[str], name: str, said: list[str], top: float, *, is_long: bool) -> go.Scatter:
     """A dotted line from 0 to `top` on each of the days, as one trace: a figure has room for few shapes."""
     x: list[str | None] = [value for day in days for value in (day, day, None)]
-    y: list[float | None] = [value for _ in days for value in (0.0, top, None)]
+    y = [value for _ in days for value in (0.0, top, np.nan)]
     return go.Scatter(
         name=name,
-        x=x,
-        y=y,
+        x=texts(x),
+        y=np.array(y, dtype=np.float64),
         mode="lines",
         line={"color": MUTED_INK if is_long else INK, "width": 1 if is_long else 1.5, "dash": "2px,3px"},
-        text=[text for one in said for text in (one, one, "")],
+        text=texts(text for one in said for text in (one, one, "")),
         hovertemplate="%{x|%-d %b %Y}: %{text}<extra></extra>",
     )
 
@@ -93,7 +100,7 @@ def band(days: list[str], low: Floats, high: Floats, name: str) -> list[go.Scatt
     if not known.any():
         return []
     x: list[str | None] = []
-    y: list[float | None] = []
+    y: list[float] = []
     for run in np.split(np.arange(len(days)), np.flatnonzero(np.diff(known)) + 1):
         if not known[run[0]]:
             continue
@@ -103,12 +110,12 @@ def band(days: list[str], low: Floats, high: Floats, name: str) -> list[go.Scatt
         else:
             there, upper, lower = [days[i] for i in run], high[run].round(6), low[run].round(6)
         x += [*there, *there[::-1], None]
-        y += [*upper.tolist(), *lower[::-1].tolist(), None]
+        y += [*upper.tolist(), *lower[::-1].tolist(), np.nan]
     line = {"width": 0 if len(days) <= MANY_DAYS else 1, "color": BAND}
     return [
         go.Scatter(
-            name=name, x=x, y=y, mode="lines", line=line, fill="toself", fillcolor=BAND, hoverinfo="skip",
-            connectgaps=False,
+            name=name, x=texts(x), y=np.array(y, dtype=np.float64), mode="lines", line=line, fill="toself",
+            fillcolor=BAND, hoverinfo="skip", connectgaps=False,
         )
     ]  # fmt: skip
 

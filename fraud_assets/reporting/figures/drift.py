@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
-from fraud_assets.reporting.figures.days import MANY_DAYS, each_day, set_day_axis, span, with_days
+from fraud_assets.reporting.figures.days import MANY_DAYS, each_day, set_day_axis, span, texts, with_days
 from fraud_assets.reporting.figures.frames import Floats, names, numbers, require_columns
 from fraud_assets.reporting.style import (
     AXIS,
@@ -46,9 +46,10 @@ def drift_heat_map(drift: pd.DataFrame, days: int | None = None) -> go.Figure:
     if rows.empty:
         return nothing_to_draw(title, "No day has been compared with its training days yet.")
     all_days = each_day(rows["day"].iloc[0], rows["day"].iloc[-1])
-    level = np.array([LEVELS.index(one) if one in LEVELS else -1 for one in names(rows, "level")])
-    shown = _worst_first(rows, level)
-    level_cells, index_cells = _cells(rows, level, all_days, shown)
+    level = pd.Index(LEVELS).get_indexer(pd.Index(names(rows, "level")))
+    subjects = names(rows, "subject")
+    shown = _worst_first(subjects, level, numbers(rows, "psi"))
+    level_cells, index_cells = _cells(rows, subjects, level, all_days, shown)
     left_out = rows["subject"].nunique() - len(shown)
     known = len(set(rows["day"]))
     subtitle = span(all_days, known) + (f"; {count(left_out, 'calmer subject')} not shown" if left_out else "")
@@ -67,20 +68,19 @@ def drift_heat_map(drift: pd.DataFrame, days: int | None = None) -> go.Figure:
     return figure.update_layout(legend_title_text="Level", height=max(height, 300))
 
 
-def _worst_first(rows: pd.DataFrame, level: npt.NDArray[np.int64]) -> list[str]:
-    table = pd.DataFrame({"subject": names(rows, "subject"), "level": level, "psi": numbers(rows, "psi")})
+def _worst_first(subjects: list[str], level: npt.NDArray[np.intp], index: Floats) -> list[str]:
+    table = pd.DataFrame({"subject": subjects, "level": level, "psi": index})
     worst = table.groupby("subject", as_index=False).max().fillna({"psi": -1.0})
     worst = worst.sort_values(["level", "psi", "subject"], ascending=[False, False, True])
     return [str(subject) for subject in worst["subject"]][:MOST_SUBJECTS]
 
 
 def _cells(
-    rows: pd.DataFrame, level: npt.NDArray[np.int64], days: list[str], subjects: list[str]
+    rows: pd.DataFrame, subjects: list[str], level: npt.NDArray[np.intp], days: list[str], shown: list[str]
 ) -> tuple[Floats, Floats]:
-    row, column = {s: i for i, s in enumerate(subjects)}, {day: i for i, day in enumerate(days)}
-    levels, index = (np.full((len(subjects), len(days)), np.nan) for _ in range(2))
-    y = np.array([row.get(subject, -1) for subject in names(rows, "subject")])
-    x = np.array([column[day] for day in rows["day"]])
+    levels, index = (np.full((len(shown), len(days)), np.nan) for _ in range(2))
+    y = pd.Index(shown).get_indexer(pd.Index(subjects))
+    x = pd.Index(days).get_indexer(pd.Index(rows["day"]))
     kept = (y >= 0) & (level >= 0)
     levels[y[kept], x[kept]] = level[kept]
     index[y[kept], x[kept]] = numbers(rows, "psi")[kept]
@@ -101,8 +101,8 @@ def _labels(subjects: list[str]) -> list[str]:
 def _heat_map(levels: Floats, index: Floats, days: list[str], labels: list[str]) -> go.Heatmap:
     steps = [(edge, color) for i, color in enumerate(_COLORS) for edge in (i / 3, (i + 1) / 3)]
     return go.Heatmap(
-        x=days,
-        y=labels,
+        x=texts(days),
+        y=texts(labels),
         z=levels.astype(np.float32),
         zmin=-0.5,
         zmax=2.5,
@@ -128,8 +128,8 @@ def _marks(levels: Floats, days: list[str], labels: list[str], level: int, name:
         return [key]
     marks = go.Scatter(
         name=name,
-        x=[days[i] for i in x],
-        y=[labels[i] for i in y],
+        x=texts(days[i] for i in x),
+        y=texts(labels[i] for i in y),
         mode="markers",
         marker={"symbol": _SYMBOLS[level], "size": 8 if len(days) <= MANY_DAYS else 6, "color": _ON_CELL[level]},
         hoverinfo="skip",

@@ -38,7 +38,8 @@ def names(frame: pd.DataFrame, column: str) -> list[str]:
     """The column as text, empty where there is none."""
     if column not in frame.columns:
         return [""] * len(frame)
-    return [str(value) if pd.notna(value) else "" for value in frame[column]]
+    values = frame[column]
+    return [str(value) if known else "" for value, known in zip(values.tolist(), values.notna().tolist(), strict=True)]
 
 
 def rows_of(frame: pd.DataFrame, candidate: str) -> pd.DataFrame:

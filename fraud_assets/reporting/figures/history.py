@@ -14,6 +14,7 @@ from fraud_assets.reporting.figures.days import (
     each_day,
     set_day_axis,
     span,
+    texts,
     with_days,
     written_day,
 )
@@ -91,7 +92,7 @@ class _Used:
             return []
         wide = go.Scatter(
             name=IN_USE,
-            x=days,
+            x=texts(days),
             y=self.value.round(6),
             mode="lines" if len(days) > MANY_DAYS else "lines+markers",
             line={"color": INK, "width": 9},
@@ -147,7 +148,7 @@ def _line(candidate: str, values: Floats, days: list[str], metric: str) -> go.Sc
     form = ",.0f" if metric_style(metric).is_amount else ".3f"
     return go.Scatter(
         name=f"{style.name}  {written(metric, float(values[-1]))}",
-        x=days,
+        x=texts(days),
         y=values.round(6),
         mode="lines",
         line={"color": style.color, "dash": style.dash, "width": 2.5 if len(days) <= MANY_DAYS else 1.5},
@@ -167,11 +168,11 @@ def _alone(values: dict[str, Floats], days: list[str]) -> list[go.Scatter]:
         return []
     marks = go.Scatter(
         name=ALONE,
-        x=[day for day, _, _ in found],
-        y=[round(value, 6) for _, value, _ in found],
+        x=texts(day for day, _, _ in found),
+        y=np.array([value for _, value, _ in found]).round(6),
         mode="markers",
         marker={"color": [model_style(name).color for _, _, name in found], "size": 8},
-        text=[model_style(name).name for _, _, name in found],
+        text=texts(model_style(name).name for _, _, name in found),
         hovertemplate="%{x|%-d %b %Y}: %{text}, %{y:.3~f}<extra></extra>",
         cliponaxis=False,
         showlegend=False,

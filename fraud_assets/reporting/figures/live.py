@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from fraud_assets.reporting.figures.days import MANY_DAYS, band, each_day, set_day_axis, span, with_days
+from fraud_assets.reporting.figures.days import MANY_DAYS, band, each_day, set_day_axis, span, texts, with_days
 from fraud_assets.reporting.figures.frames import Floats, flags, numbers, require_columns
 from fraud_assets.reporting.style import (
     FRAUD,
@@ -82,7 +82,7 @@ def _promise(days: list[str], promised: Floats, low: Floats, high: Floats) -> li
     """The band between the bounds, where both are known, and the promise itself."""
     line = go.Scatter(
         name=PROMISE,
-        x=days,
+        x=texts(days),
         y=promised.round(6),
         mode="lines" if len(days) > MANY_DAYS else "lines+markers",
         marker={"size": 7, "symbol": "line-ew-open", "color": MUTED_INK},
@@ -97,7 +97,7 @@ def _live(days: list[str], value: Floats, week: Floats, missed: np.ndarray) -> l
     is_long = len(days) > MANY_DAYS
     daily = go.Scatter(
         name=LIVE,
-        x=days,
+        x=texts(days),
         y=value.round(6),
         mode="lines" if is_long else "lines+markers",
         opacity=0.5 if is_long else 1,
@@ -107,7 +107,7 @@ def _live(days: list[str], value: Floats, week: Floats, missed: np.ndarray) -> l
     )
     weekly = go.Scatter(
         name=WEEK,
-        x=days,
+        x=texts(days),
         y=week.round(6),
         mode="lines",
         line={"color": NEUTRAL, "width": 2.5 if is_long else 4},
@@ -117,7 +117,7 @@ def _live(days: list[str], value: Floats, week: Floats, missed: np.ndarray) -> l
     at = np.flatnonzero(missed)
     marks = go.Scatter(
         name=MISS,
-        x=[days[i] for i in at],
+        x=texts(days[i] for i in at),
         y=value[at].round(6),
         mode="markers",
         marker={

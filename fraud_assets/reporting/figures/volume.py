@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from fraud_assets.reporting.figures.days import MANY_DAYS, each_day, set_day_axis, span, with_days
+from fraud_assets.reporting.figures.days import MANY_DAYS, each_day, set_day_axis, span, texts, with_days
 from fraud_assets.reporting.figures.frames import Floats, numbers, require_columns
 from fraud_assets.reporting.style import FRAUD, MUTED_INK, NEUTRAL, TEMPLATE, heading, nothing_to_draw, say
 
@@ -84,9 +84,9 @@ def _draw(
     hover = f"%{{x|%-d %b %Y}}: {hover}<extra></extra>"
     shape: go.Bar | go.Scatter
     if len(days) <= MANY_DAYS and row != 2:
-        shape = go.Bar(name=name, x=days, y=values, marker={"color": color}, hovertemplate=hover, **trace)
+        shape = go.Bar(name=name, x=texts(days), y=values, marker={"color": color}, hovertemplate=hover, **trace)
     else:
         mode = "lines" if len(days) > MANY_DAYS else "lines+markers"
         line = {"color": color, "width": 1.5 if len(days) > MANY_DAYS else 2}
-        shape = go.Scatter(name=name, x=days, y=values, mode=mode, line=line, hovertemplate=hover, **trace)
+        shape = go.Scatter(name=name, x=texts(days), y=values, mode=mode, line=line, hovertemplate=hover, **trace)
     figure.add_trace(shape, row=row, col=1)

@@ -152,7 +152,7 @@ def test_one_day_live_is_a_point_over_a_band_of_a_day() -> None:
     figure = promise_and_live(live_history(1))
     drawn = lines(figure)
     assert "markers" in drawn[LIVE].mode
-    assert drawn["Its 95 % interval"].x[:2] == ("2018-04-30 12:00", "2018-05-01 12:00")
+    assert tuple(drawn["Its 95 % interval"].x[:2]) == ("2018-04-30 12:00", "2018-05-01 12:00")
 
 
 def test_live_without_labels_or_without_days_is_said() -> None:
