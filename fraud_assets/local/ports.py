@@ -3,6 +3,7 @@
 import errno
 import ipaddress
 import socket
+from urllib.parse import urlsplit
 
 from fraud_assets.local.errors import Refusal
 
@@ -43,6 +44,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def names_of(host: str, url: str | None) -> list[str]:
+    """The names by which people may ask for what listens on `host` and is found at `url`: any, if not loopback."""
+    if not is_loopback(host):
+        return ["*"]
+    told = urlsplit(url).hostname if url else None
+    return ["localhost", LOOPBACK, "[::1]", host, *([told] if told else [])]
 
 
 def _is_free(host: str, port: int) -> bool:

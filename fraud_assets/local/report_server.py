@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from fraud_assets.local.console import err, out
 from fraud_assets.local.errors import Refusal
-from fraud_assets.local.ports import address, choose_port, is_loopback
+from fraud_assets.local.ports import address, choose_port, is_loopback, names_of
 from fraud_assets.settings import Settings
 
 NO_LOGIN = "whoever reaches {host} sees everything, since nobody is asked to log in; put a proxy that asks in front."
@@ -32,7 +32,8 @@ def run_reports(settings: Settings, host: str, port: int | None) -> None:
     chosen = choose_port(host, port, settings.reports.port)
     warn_of_no_login(host)
     out.print(f"Reports   {address(host, chosen)}")
-    serve(create_app(PostgresStore(url, settings.storage.schema_), StoredModels(url)), host, chosen)
+    store = PostgresStore(url, settings.storage.schema_)
+    serve(create_app(store, StoredModels(url), names_of(host, settings.reports.url)), host, chosen)
 
 
 def reading_url(settings: Settings) -> str | None:

@@ -5,7 +5,7 @@ What does not live here: what a route answers (`site`).
 
 import logging
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import psycopg
@@ -13,6 +13,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Route
 
 from fraud_assets.reporting.server.asked import BadRequest
@@ -25,8 +26,12 @@ from fraud_assets.reporting.server.store import Store, StoreUnavailable
 SECONDS_TO_END = 5
 
 
-def create_app(store: Store, models: ModelFiles | None = None) -> Starlette:
-    """The pages over a store; without `models` there is nothing to download at /models. Closes the store at its end."""
+def create_app(store: Store, models: ModelFiles | None = None, hosts: Sequence[str] = ("*",)) -> Starlette:
+    """The pages over a store; without `models` there is nothing to download at /models. Closes the store at its end.
+
+    `hosts` are the names by which it may be asked for, any by default: a page elsewhere whose name leads to this
+    machine could otherwise read everything through somebody's browser.
+    """
     site = Site(store, models)
 
     @asynccontextmanager
@@ -50,7 +55,10 @@ def create_app(store: Store, models: ModelFiles | None = None) -> Starlette:
             Route("/static/{name}", site.file),
             Route("/favicon.ico", site.icon),
         ],
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(TrustedHostMiddleware, allowed_hosts=[*hosts], www_redirect=False),
+        ],
         exception_handlers=dict.fromkeys(problems, site.problem),
         lifespan=lifespan,
     )

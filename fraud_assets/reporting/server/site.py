@@ -75,7 +75,7 @@ class Site:
                 "day.html", day=day, content=content, around=neighbours(days, day), models=self._models
             )
 
-        return self._page(request, ("day", day), page)
+        return self._page(request, ("day", day), page, day)
 
     def models(self, request: Request) -> Response:
         def page() -> str:
@@ -147,9 +147,9 @@ class Site:
     def _written(self, template: str, /, **told: Any) -> str:
         return self._environment.get_template(template).render(**told)
 
-    def _page(self, request: Request, asked: Hashable, make: Any) -> Response:
+    def _page(self, request: Request, asked: Hashable, make: Any, day: str | None = None) -> Response:
         # Asked for before the page is made: what changes in between makes the page old, never the other way round.
-        state = self._store.state()
+        state = self._store.state(day)
         answer = self._kept.answer(asked, state, lambda: Answer.of(make().encode(), HTML))
         return answer.response(request)
 

@@ -87,8 +87,11 @@ class Alerts:
 class Store(Protocol):
     """Reads only. Every method raises `StoreUnavailable`; what has not been stored yet is an empty frame or None."""
 
-    def state(self) -> str:
-        """A text that is another one as soon as anything that a page shows has changed. Made to be asked often."""
+    def state(self, day: str | None = None) -> str:
+        """A text that is another one as soon as anything that a page shows has changed. Made to be asked often.
+
+        What only a day's own page shows counts where that day is named.
+        """
 
     def days(self) -> list[str]:
         """The days of which anything is stored, oldest first."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
+from fraud_assets.local.ports import names_of
 from fraud_assets.reporting.server import PostgresStore, create_app
 from fraud_assets.reporting.server.headers import POLICY
 from fraud_assets_tests.reporting.server.made_history import ALERTS, SCHEMA, MadeHistory
@@ -165,3 +166,16 @@ def test_a_page_that_fails_says_so_with_the_headers_of_all(new_database: str) ->
         assert "Traceback" not in reply.text
         assert reply.headers["content-security-policy"] == POLICY
         assert site.get("/").status == 200
+
+
+def test_it_answers_to_its_own_names_only(new_database: str) -> None:
+    """A page elsewhere whose name leads here could read everything through the browser of somebody who may."""
+    names = names_of("127.0.0.1", "https://fraud.example.com/")
+    with running(create_app(PostgresStore(new_database, SCHEMA), hosts=names)) as site:
+        for name in ("localhost:3001", "127.0.0.1", "[::1]:3001", "fraud.example.com"):
+            assert site.get("/", Host=name).status == 200, name
+        for name in ("attacker.example.com", "fraud.example.com.attacker.example.com:3001", ""):
+            reply = site.get("/", Host=name)
+            assert reply.status == 400, name
+            assert reply.headers["content-security-policy"] == POLICY
+    assert names_of("0.0.0.0", None) == ["*"]

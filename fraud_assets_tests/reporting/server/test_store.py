@@ -92,6 +92,14 @@ def test_any_change_shows_in_the_state(new_database: str, made: MadeHistory) -> 
         seen.append(store.state())
         connection.execute("CREATE TABLE elsewhere (n int)")
         assert store.state() == seen[-1], "what no page shows does not count"
+        of_days = [store.state(day) for day in few.days]
+        tables.remove("operating_points", few.days[-1])
+        assert store.state() == seen[-1]
+        assert [store.state(day) == before for day, before in zip(few.days, of_days, strict=True)] == [
+            True,
+            True,
+            False,
+        ]
     assert len(set(seen)) == len(seen)
     store.close()
 
