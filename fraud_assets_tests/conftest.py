@@ -34,6 +34,11 @@ hypothesis.settings.load_profile("fraud_assets")
 SHARED_DATA = "shared/data"
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than there are cores: tests of whole services wait for these much of their time."""
+    return len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) + 1
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what only somebody else can run: root's tests, an ordinary user's, those of a Python open to both."""
     is_root = os.geteuid() == 0

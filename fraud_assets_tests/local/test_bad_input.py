@@ -219,7 +219,7 @@ def test_no_fraud_in_the_window_leaves_raw_and_features_and_no_model(
     assert said.code == 1
     _is_one_sentence(said, [str(DAY), "fraud"])
     stored = {str(row[0]) for row in _stored(database_url) if row[1] == str(DAY)}
-    assert stored == {*FILES, "labels", "cleaned_features"}
+    assert stored == {*FILES, "labels", "cleaned_features", "label_maturity"}
 
 
 @pytest.mark.parametrize(

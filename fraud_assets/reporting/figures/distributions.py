@@ -79,10 +79,10 @@ def confusion(points: pd.DataFrame, candidate: str) -> go.Figure:
     )
     figure = styled_figure(title, subtitle)
     cells = [
-        (0, 1, "caught", caught, one.frauds, "of the fraud", RIGHT),
-        (1, 1, "missed", one.frauds - caught, one.frauds, "of the fraud", WRONG),
-        (0, 0, "false alarms", alarms, one.genuine, "of the genuine", WRONG),
-        (1, 0, "let through", one.genuine - alarms, one.genuine, "of the genuine", RIGHT),
+        (0, 1, "caught", caught, one.frauds, "of fraud", RIGHT),
+        (1, 1, "missed", one.frauds - caught, one.frauds, "of fraud", WRONG),
+        (0, 0, "false alarms", alarms, one.genuine, "of genuine", WRONG),
+        (1, 0, "let through", one.genuine - alarms, one.genuine, "of genuine", RIGHT),
     ]
     for x, y, name, counted, total, of_what, color in cells:
         _draw_cell(figure, x, y, name, counted, total, of_what, color)
@@ -142,7 +142,7 @@ def _draw_cell(
         type="rect", x0=x - edge, x1=x + edge, y0=y - edge, y1=y + edge,
         fillcolor=color, opacity=0.08 + 0.47 * part, line={"width": 0}, layer="below",
     )  # fmt: skip
-    shares = f"{share(part)} {of_what}" if total else f"there is none {of_what}"
+    shares = f"{share(part)} {of_what}" if total else "there is none"
     size = "<span style='font-size:{}px'>"
     text = f"{size.format(28)}<b>{counted:,}</b></span><br>{name}<br>{size.format(14)}{shares}</span>"
     figure.add_annotation(x=x, y=y, text=text, showarrow=False, font={"size": 17, "color": INK}, align="center")

@@ -39,8 +39,11 @@ def promise_and_live(live: pd.DataFrame, metric: str = "average_precision", days
     require_columns(live, ("scored_date", metric, f"promised_{metric}"), "live performance")
     rows = with_days(live, "scored_date", "live performance", days)
     rows = rows if rows.empty else rows.drop_duplicates("scored_date", keep="last")
+    known = np.isfinite(numbers(rows, metric)) | np.isfinite(numbers(rows, f"promised_{metric}"))
+    # Before the first day with scores there was nothing to judge: those days are not missing.
+    rows = rows[np.maximum.accumulate(known)]
     value, promised = numbers(rows, metric), numbers(rows, f"promised_{metric}")
-    if not (np.isfinite(value) | np.isfinite(promised)).any():
+    if rows.empty:
         return nothing_to_draw(title, "No scored day has labels yet: they come when the label delay is over.")
     all_days = each_day(rows["scored_date"].iloc[0], rows["scored_date"].iloc[-1])
     place = {day: i for i, day in enumerate(all_days)}

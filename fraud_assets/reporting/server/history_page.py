@@ -34,7 +34,7 @@ class Month:
 
 @dataclass(frozen=True)
 class HistoryPage:
-    """What the template is told. `headline` is that of the newest day of the range; None where there is no day."""
+    """What the template is told. `headline` is that of the newest finished day of the range; None without any day."""
 
     newest: str | None
     headline: Headline | None
@@ -47,7 +47,7 @@ def history_page(history: History, asked: HistoryQuery) -> HistoryPage:
     days = _days(history)
     if not days:
         return HistoryPage(None, None, [], [])
-    newest = days[-1]
+    newest = _newest_finished(history, days)
     headline = day_headline(DayFrames(newest, summary=history.summary, live=history.live))
     sections = [_metric(history, asked), _live(history.live), _volume(history.summary), _drift(history.drift)]
     return HistoryPage(newest, headline, sections, list(_months(history, days)))
@@ -56,6 +56,11 @@ def history_page(history: History, asked: HistoryQuery) -> HistoryPage:
 def _days(history: History) -> list[str]:
     frames = (history.summary, history.evaluation, history.live, history.drift)
     return sorted({str(day) for frame in frames for day in frame["day"].dropna().unique()})
+
+
+def _newest_finished(history: History, days: Sequence[str]) -> str:
+    """The newest day that has been summarised, which happens last of all; where none has, the newest that began."""
+    return max((str(day) for day in history.summary["day"].dropna()), default=days[-1])
 
 
 def _metric(history: History, asked: HistoryQuery) -> Section:

@@ -148,6 +148,17 @@ def test_two_years_of_live_have_every_day() -> None:
     assert "730 days; " in said(figure)
 
 
+def test_days_before_the_first_scores_are_not_missing() -> None:
+    live = live_history(20)
+    early = live.index[:8]
+    live.loc[early, [name for name in live.columns if live[name].dtype == "float64"]] = np.nan
+    figure = promise_and_live(live)
+    assert "12 days" in said(figure)
+    assert "missing" not in said(figure)
+    assert live["scored_date"].iloc[8] in {str(day) for day in lines(figure)[LIVE].x}
+    assert live["scored_date"].iloc[7] not in {str(day) for day in lines(figure)[LIVE].x}
+
+
 def test_one_day_live_is_a_point_over_a_band_of_a_day() -> None:
     figure = promise_and_live(live_history(1))
     drawn = lines(figure)

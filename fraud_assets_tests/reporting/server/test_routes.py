@@ -179,3 +179,16 @@ def test_it_answers_to_its_own_names_only(new_database: str) -> None:
             assert reply.status == 400, name
             assert reply.headers["content-security-policy"] == POLICY
     assert names_of("0.0.0.0", None) == ["*"]
+
+
+def test_a_day_under_way_does_not_hide_the_last_finished_one(new_database: str, made: MadeHistory) -> None:
+    few = replace(made, count=3)
+    few.fill(new_database, scored=1, pointed=1)
+    with psycopg.connect(new_database, autocommit=True) as connection:
+        Tables(connection, SCHEMA).remove("daily_summary", few.days[-1])
+    with running(create_app(PostgresStore(new_database, SCHEMA))) as site:
+        page = site.get("/").text
+    headline = page[page.index('class="decision"') :][:300]
+    assert few.days[-2] in headline
+    assert few.days[-1] not in headline
+    assert f'href="/days/{few.days[-1]}"' in page
