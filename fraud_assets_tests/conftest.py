@@ -32,6 +32,7 @@ hypothesis.settings.register_profile("fraud_assets", database=None, deadline=Non
 hypothesis.settings.load_profile("fraud_assets")
 
 SHARED_DATA = "shared/data"
+LONG = {"local", "assets"}
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -40,14 +41,20 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what only somebody else can run: root's tests, an ordinary user's, those of a Python open to both."""
+    """Leave out what only somebody else can run: root's tests, an ordinary user's, those of a Python open to both.
+
+    And put what takes long first.
+    """
     is_root = os.geteuid() == 0
     other = {"as_ordinary_user"} if is_root else {"as_root"}
     if not _is_open(Path(sys.executable).resolve(), Path(pytest.__file__), Path(__file__).resolve()):
         other.add("open_python")
     left_out = [item for item in items if any(item.get_closest_marker(name) for name in other)]
     config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
+    # What starts whole services first: left to the end, one of them would run alone.
+    items[:] = sorted(
+        (item for item in items if item not in left_out), key=lambda item: item.path.parent.name not in LONG
+    )
 
 
 def _is_open(*paths: Path) -> bool:
