@@ -98,6 +98,7 @@ def evaluation_table_asset(plan: Plan) -> dg.AssetsDefinition:
         if warning is not None:
             context.log.warning(warning)
         wanted, link = {key.path[-1] for key in context.selected_asset_keys}, report_link(plan, day)
+        checks = context.selected_asset_check_keys
         for name, table in (
             ("evaluation_slices", measured.slices),
             ("calibration_bins", measured.bins),
@@ -109,9 +110,12 @@ def evaluation_table_asset(plan: Plan) -> dg.AssetsDefinition:
             drawn = pictures.metadata(context.log, _figures(plan, measured, winner))
             metadata = {**link, **evaluation_metadata(measured.overall, winner, warning, drawn)}
             yield dg.Output(measured.overall, "evaluation_table", metadata=metadata)
-            stored = storage.stored_row_counts("cleaned_features").keys()
-            yield history_is_complete(_expected_days(plan, day), stored)
-            yield every_family_fitted({n: c.failure for n, c in candidates.items() if c.failure is not None})
+        stored = storage.stored_row_counts("cleaned_features").keys()
+        failed = {name: found.failure for name, found in candidates.items() if found.failure is not None}
+        # A check may be launched without the table, and the table without it.
+        for check in (history_is_complete(_expected_days(plan, day), stored), every_family_fitted(failed)):
+            if dg.AssetCheckKey(dg.AssetKey("evaluation_table"), str(check.check_name)) in checks:
+                yield check
 
     return evaluation_table
 

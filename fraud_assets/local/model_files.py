@@ -6,15 +6,18 @@ read is one view of the storage's, so that a server without the rest of storage 
 
 import hashlib
 import json
+import threading
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
+from fraud_assets.reporting.server.connections import NETWORK
 from fraud_assets.reporting.server.downloads import ModelFile
+from fraud_assets.reporting.server.store import BUSY, TURN_SECONDS, StoreUnavailable
 
 BEST_MODEL = "best_model"
-CONNECT_SECONDS = 5
+MOST_AT_ONCE = 2
 _CURRENT = "SELECT * FROM dagster_io.current_models WHERE asset_key = %s AND partition_key = %s"
 
 
@@ -23,20 +26,31 @@ class StoredModels:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        # A model may be large: a few of them are in memory at a time.
+        self._turns = threading.BoundedSemaphore(MOST_AT_ONCE)
 
     def file_of(self, day: str) -> ModelFile | None:
         """The best model of a day, YYYY-MM-DD, as joblib wrote it; None where there is none.
 
-        Raises `psycopg.OperationalError` where the database does not answer, `ValueError` for damaged bytes.
+        Raises `psycopg.OperationalError` where the database does not answer, `StoreUnavailable` where the role may not
+        read it or others are read for too long, `ValueError` for damaged bytes.
         """
-        with psycopg.connect(
-            self._url, autocommit=True, connect_timeout=CONNECT_SECONDS, row_factory=dict_row
-        ) as connection:
+        if not self._turns.acquire(timeout=TURN_SECONDS):
+            raise StoreUnavailable(BUSY)
+        try:
+            row = self._row(day)
+        finally:
+            self._turns.release()
+        return None if row is None else _file(row)
+
+    def _row(self, day: str) -> dict[str, Any] | None:
+        with psycopg.connect(self._url, autocommit=True, row_factory=dict_row, **NETWORK) as connection:
             try:
-                row = connection.execute(_CURRENT, [BEST_MODEL, day]).fetchone()
+                return connection.execute(_CURRENT, [BEST_MODEL, day], binary=True).fetchone()
             except psycopg.errors.UndefinedTable:
                 return None
-        return None if row is None else _file(row)
+            except psycopg.errors.InsufficientPrivilege as error:
+                raise StoreUnavailable("The report server's role may not read models.") from error
 
 
 def _file(row: dict[str, Any]) -> ModelFile:

@@ -1,7 +1,7 @@
 """One piece of a report: a title, a sentence, a figure and the table behind it, and the HTML of these.
 
 What lives here: how a figure travels in a page, and how a table is written. What does not: which sections a day has
-(day.py) and the document around them (document.py).
+(the room day) and the document around them (document.py).
 
 A page draws its figures by itself: `chart` writes each as a block of JSON, which `static/figures.js` hands to Plotly.
 """

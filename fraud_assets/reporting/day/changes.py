@@ -51,7 +51,8 @@ def changes(frames: DayFrames) -> list[Piece]:
         _decision(frames),
         Missing.of("Candidates compared", "evaluation_table") if evaluation.empty else _compared(evaluation),
         *([] if frames.until_today("evaluation").empty else [_history(frames)]),
-        _search(frames),
+        # Without a summary it is not known whether anything had to be searched.
+        *([_search(frames)] if frames.told else []),
         *([] if frames.until_today("summary").empty else [_volume(frames)]),
         Missing.of("Drift", "feature_drift") if frames.today("drift").empty else _drift(frames, drift),
         Missing.of("Feature importance", "feature_importance") if importance.empty else _importance(importance),

@@ -61,7 +61,8 @@ class DayFrames:
     evaluation_slices, operating_points, calibration_bins, feature_importance and label_maturity; `drift`, `live` and
     `summary` those of feature_drift, live_performance and daily_summary; `alerts` those of scored_batch that are
     alerts; `search` has candidate, configuration (text), average_precision and fold_1 and so on. `evaluation`, `drift`,
-    `live` and `summary` may hold earlier days too. A frame without rows needs no columns.
+    `live` and `summary` may hold earlier days too. A frame without rows needs no columns. `alerts_total` is how many
+    alerts there are where `alerts` need not be all of them; None where that is not known, or nothing is scored.
     """
 
     day: str
@@ -76,6 +77,7 @@ class DayFrames:
     summary: pd.DataFrame = field(default_factory=_nothing)
     alerts: pd.DataFrame = field(default_factory=_nothing)
     search: pd.DataFrame = field(default_factory=_nothing)
+    alerts_total: int | None = None
     alerts_per_day: int | None = None
     label_delay_days: int | None = None
 
@@ -91,6 +93,13 @@ class DayFrames:
         """A frame's rows of the day."""
         frame = self.until_today(name)
         return frame if frame.empty else frame[frame["day"].astype("str") == self.day].reset_index(drop=True)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of the day is there, whatever there is of earlier ones."""
+        dated = (self.today(name) for name in ("evaluation", "drift", "live", "summary"))
+        own = (self.slices, self.points, self.bins, self.importance, self.maturity, self.alerts)
+        return self.alerts_total is None and all(frame.empty for frame in (*dated, *own))
 
     @cached_property
     def told(self) -> dict[str, Any]:

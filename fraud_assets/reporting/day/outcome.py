@@ -50,18 +50,23 @@ def slices(frames: DayFrames) -> list[Piece]:
     kinds = list(dict.fromkeys(of_one["slice_kind"].astype("str")))
     order = [*(kind for kind in (BAND,) if kind in kinds), *(k for k in kinds if k not in (BAND, DAY))]
     order += [DAY] if DAY in kinds else []
-    return [_by_slice(frames, of_one[of_one["slice_kind"] == kind], kind) for kind in order]
+    anchors = [f"by-{'-'.join(_plain_words(kind))}" for kind in order]
+    # Two segments may be the same in plain letters.
+    anchors = [f"{name}-{place}" if anchors.count(name) > 1 else name for place, name in enumerate(anchors, 1)]
+    rows = (of_one[of_one["slice_kind"] == kind] for kind in order)
+    return [_by_slice(frames, *about) for about in zip(rows, order, anchors, strict=True)]
 
 
 def alerts(frames: DayFrames) -> list[Piece]:
     """The day's alerts in a figure, and the highest of them with their reasons."""
+    total = frames.told.get("alerts") if frames.alerts_total is None else frames.alerts_total
     if frames.alerts.empty:
-        if frames.told.get("alerts") == 0:
+        if total == 0:
             sentence = "No transaction of the day is an alert."
             return [section(Group.ALERTS, "Today's alerts", sentence, None, None, "alerts")]
         return [Missing.of("Today's alerts", "scored_batch")]
     ranked = frames.alerts.sort_values("rank", ignore_index=True)
-    return [_drawn(ranked), _listed(ranked)]
+    return [_drawn(ranked, len(ranked) if total is None else int(total)), _listed(ranked)]
 
 
 def _live(frames: DayFrames) -> Piece:
@@ -106,7 +111,7 @@ def _maturity(frames: DayFrames, maturity: pd.DataFrame) -> Piece:
     )
 
 
-def _by_slice(frames: DayFrames, found: pd.DataFrame, kind: str) -> Section:
+def _by_slice(frames: DayFrames, found: pd.DataFrame, kind: str, anchor: str) -> Section:
     what = {BAND: "amount band", DAY: "validation day"}.get(kind, kind)
     where = "on each validation day" if kind == DAY else f"in each {what}, over the validation days"
     table = named(
@@ -126,7 +131,7 @@ def _by_slice(frames: DayFrames, found: pd.DataFrame, kind: str) -> Section:
         f"How {frames.whose} does {where}, and how many transactions and frauds that is about.",
         by_slice(found, kind, str(frames.candidate)),
         table,
-        f"by-{'-'.join(_plain_words(kind))}",
+        anchor,
     )
 
 
@@ -135,10 +140,11 @@ def _plain_words(text: str) -> list[str]:
     return "".join(letter if letter.isascii() and letter.isalnum() else " " for letter in text).lower().split() or ["x"]
 
 
-def _drawn(ranked: pd.DataFrame) -> Section:
+def _drawn(ranked: pd.DataFrame, total: int) -> Section:
+    which = f"{len(ranked):,} alerts" if total <= len(ranked) else f"The {len(ranked):,} highest of {total:,} alerts,"
     sentence = (
-        f"{len(ranked):,} alerts over {float(ranked['amount'].sum()):,.2f}: the higher an alert's score and amount, "
-        "the more there is to lose."
+        f"{which} over {float(ranked['amount'].sum()):,.2f}: the higher an alert's score and amount, the more there is "
+        "to lose."
     )
     table = _told(ranked, "rank", "transaction_id", "amount", "score")
     return section(Group.ALERTS, "Scores and amounts of the alerts", sentence, alerts_of_day(ranked), table, "alerts")

@@ -134,13 +134,15 @@ def _calibration(bins: pd.DataFrame) -> Piece:
 
 
 def _saving(frames: DayFrames, points: pd.DataFrame) -> Piece:
-    best = first_record(points.nlargest(1, "saving_per_day"))
-    chosen = points[points["is_chosen"].astype("bool")]
+    known = points[points["saving_per_day"].notna()]
+    chosen = known[known["is_chosen"].astype("bool")]
     at_own = "" if chosen.empty else f", at its own threshold {float(chosen['saving_per_day'].iloc[0]):,.0f}"
-    sentence = (
-        f"What alerting from a score on would have saved a day, less what the alerts cost, by {frames.whose}: at most "
-        f"{best['saving_per_day']:,.0f}, from a score of {best['threshold']:.3f} on{at_own}."
-    )
+    sentence = f"What alerting from a score on would have saved a day, less what the alerts cost, by {frames.whose}"
+    if known.empty:
+        sentence += ": it is not known, as no amount is."
+    else:
+        best = first_record(known.nlargest(1, "saving_per_day"))
+        sentence += f": at most {best['saving_per_day']:,.0f}, from a score of {best['threshold']:.3f} on{at_own}."
     table = named(
         thinned(points, POINTS_OF_ONE),
         threshold="Alert from score",

@@ -3,7 +3,8 @@
 - `app`: every route in one list, and how the server runs; `site`: what each route answers.
 - `store`: what pages ask of the database; `postgres_store`, `selects` and `connections`: how PostgreSQL answers it.
 - `asked`: what a request asks for, checked; `answers`: pages kept while nothing changes, with their tags.
-- `history_page`, `day_page`, `models_page`, `alerts_page`: what a template is told; `listing`: tables and months.
+- `history_page`, `day_page`, `models_page`, `alerts_page`: what a template is told; `alert_rows` and `frames`: rows as
+  they are read; `problems`: what is said where there is no page; `terms`: who was in charge when.
 - `downloads`: CSV and signed models; `files`: scripts and styles; `headers`: what a browser may do with a page.
 
 What does not live here: figures, the day's document, and where the database is. Nothing is ever written, and neither

@@ -8,14 +8,19 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from fraud_assets.reporting.server.store import BUSY, TURN_SECONDS, StoreUnavailable
+
 MOST_BYTES = 24_000_000
 """Of all pages that are kept, compressed copies included."""
 FEWEST_BYTES_TO_COMPRESS = 1_000
+MOST_AT_ONCE = 2
+"""Pages that are made at a time: one is read while another is drawn."""
 
 HTML = "text/html; charset=utf-8"
 # Ask each time whether it is still the newest: the answer is then a tag and no page.
@@ -61,50 +66,66 @@ def _tags(header: str) -> list[str]:
 class KeptAnswers:
     """Answers by what was asked; of each the newest state only, and the least recently used leave first.
 
-    A page that several ask for at once is made once. Works from any thread.
+    A page that several ask for at once is made once, and what fails fails for all of them. A few pages are made at a
+    time: each takes memory while it is made. Works from any thread.
     """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
+        self._turns = threading.BoundedSemaphore(MOST_AT_ONCE)
         self._kept: OrderedDict[Hashable, tuple[str, Answer]] = OrderedDict()
-        self._making: dict[Hashable, threading.Lock] = {}
+        self._making: dict[tuple[Hashable, str], Future[Answer]] = {}
         self._bytes = 0
 
     def answer(self, asked: Hashable, state: str, make: Callable[[], Answer]) -> Answer:
-        """The kept answer of that state; or what `make` makes, which must have been asked for after `state` was."""
-        kept = self._found(asked, state)
-        if kept is not None:
-            return kept
+        """The kept answer of that state; or what `make` makes, which must have been asked for after `state` was.
+
+        Raises `StoreUnavailable` where other pages are made for too long.
+        """
         with self._lock:
-            turn = self._making.setdefault(asked, threading.Lock())
-        with turn:
             kept = self._found(asked, state)
-            if kept is None:
-                try:
-                    kept = make()
-                finally:
-                    # Whoever waits for this turn holds it already; who comes later finds the answer.
-                    with self._lock:
-                        self._making.pop(asked, None)
-                self._keep(asked, state, kept)
-        return kept
+            if kept is not None:
+                return kept
+            making = self._making.get((asked, state))
+            if making is None:
+                own = self._making[asked, state] = Future()
+        if making is not None:
+            return making.result()
+        try:
+            made = self._made(make)
+        except BaseException as error:
+            with self._lock:
+                del self._making[asked, state]
+            own.set_exception(error)
+            raise
+        with self._lock:
+            self._keep(asked, state, made)
+            del self._making[asked, state]
+        own.set_result(made)
+        return made
+
+    def _made(self, make: Callable[[], Answer]) -> Answer:
+        if not self._turns.acquire(timeout=TURN_SECONDS):
+            raise StoreUnavailable(BUSY)
+        try:
+            return make()
+        finally:
+            self._turns.release()
 
     def _found(self, asked: Hashable, state: str) -> Answer | None:
-        with self._lock:
-            found = self._kept.get(asked)
-            if found is None or found[0] != state:
-                return None
-            self._kept.move_to_end(asked)
-            return found[1]
+        found = self._kept.get(asked)
+        if found is None or found[0] != state:
+            return None
+        self._kept.move_to_end(asked)
+        return found[1]
 
     def _keep(self, asked: Hashable, state: str, answer: Answer) -> None:
-        with self._lock:
-            self._forget(asked)
-            self._kept[asked] = state, answer
-            self._bytes += answer.size
-            while self._bytes > self._most_bytes:
-                self._forget(next(iter(self._kept)))
+        self._forget(asked)
+        self._kept[asked] = state, answer
+        self._bytes += answer.size
+        while self._bytes > self._most_bytes:
+            self._forget(next(iter(self._kept)))
 
     def _forget(self, asked: Hashable) -> None:
         found = self._kept.pop(asked, None)

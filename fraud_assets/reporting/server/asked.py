@@ -21,6 +21,9 @@ LONGEST_TEXT = 200
 LAST_PAGE = 100_000
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_PAGE = re.compile(r"\d{1,6}", re.ASCII)
+# A comma that groups no thousands may be somebody's decimal point.
+_GROUPED = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d*)?", re.ASCII)
 
 
 class BadRequest(ValueError):
@@ -92,13 +95,18 @@ def alerts_parameters(asked: AlertsQuery, **changes: object) -> Mapping[str, str
     written = {
         "sort": query.order.value,
         "order": "desc" if query.is_descending else "asc",
-        "amount": "" if query.minimum_amount is None else f"{query.minimum_amount:g}",
+        "amount": amount_text(query.minimum_amount),
         "reason": query.text,
         "show": query.shown.value,
         "page": str(asked.page),
     } | {name: str(value) for name, value in changes.items()}
     plain = {"sort": "rank", "order": "asc", "amount": "", "reason": "", "show": "alerts", "page": "1"}
     return {name: value for name, value in written.items() if value != plain[name]}
+
+
+def amount_text(amount: float | None) -> str:
+    """An amount as it was asked for, to the last digit; empty for None."""
+    return "" if amount is None else repr(amount).removesuffix(".0")
 
 
 _ENDS = {"from": "The first day", "to": "The last day"}
@@ -117,7 +125,7 @@ def _amount(text: str) -> float | None:
     if not text:
         return None
     try:
-        amount = float(text.replace(",", ""))
+        amount = float(text.replace(",", "") if _GROUPED.fullmatch(text) else text)
     except ValueError:
         amount = math.nan
     if not math.isfinite(amount):
@@ -132,6 +140,6 @@ def _text(text: str) -> str:
 
 
 def _page(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= LAST_PAGE:
+    if not _PAGE.fullmatch(text) or not 1 <= int(text) <= LAST_PAGE:
         raise BadRequest(f"The page {text[:40]!r} is no number from 1 on.")
     return int(text)

@@ -5,21 +5,26 @@ What does not live here: any statement of a page.
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg import Connection, IsolationLevel
 
-from fraud_assets.reporting.server.store import StoreUnavailable
+from fraud_assets.reporting.server.store import BUSY, TURN_SECONDS, StoreUnavailable
 
 T = TypeVar("T")
 
 MOST = 4
 """Pages are drawn by one processor at a time: more connections than that would only wait inside of PostgreSQL."""
-CONNECT_SECONDS = 5
-TURN_SECONDS = 20.0
-"""How long a request waits for a connection before it is told that the server is busy."""
+# A network that swallows what is sent must not hold a page until the kernel gives up, a quarter of an hour later.
+NETWORK: Mapping[str, Any] = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
 
 # Set in each transaction and not in each session: a pooler may hand out another session every time.
 _LIMITS = "SET LOCAL statement_timeout = '15s'; SET LOCAL lock_timeout = '5s'; SET LOCAL TimeZone = 'UTC'"
@@ -43,7 +48,7 @@ class Connections:
         `StoreUnavailable` when the database cannot be reached, takes too long, or refuses the role.
         """
         if not self._turns.acquire(timeout=TURN_SECONDS):
-            raise StoreUnavailable("Too many pages are being made at once; this one follows when they are done.")
+            raise StoreUnavailable(BUSY)
         try:
             return self._tried(work)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
@@ -89,9 +94,7 @@ class Connections:
             return self._idle.pop() if self._idle else None
 
     def _opened(self) -> Connection[Any]:
-        connection = psycopg.connect(
-            self._url, connect_timeout=CONNECT_SECONDS, application_name="fraud_reports", prepare_threshold=None
-        )
+        connection = psycopg.connect(self._url, application_name="fraud_reports", prepare_threshold=None, **NETWORK)
         connection.read_only = True
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
         return connection

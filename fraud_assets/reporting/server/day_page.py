@@ -37,11 +37,16 @@ def neighbours(days: Sequence[str], day: str) -> Neighbours:
     )
 
 
-def day_content(store: Store, day: str) -> Markup:
-    """The content of the day's report, in the site's own frame. What comes from data in it is escaped."""
+def day_content(store: Store, day: str) -> Markup | None:
+    """The content of the day's report, in the site's own frame; None where nothing of the day is stored.
+
+    What comes from data in it is escaped.
+    """
     document = store.document(day)
     if document is None:
         frames = store.day(day)
+        if frames.is_empty:
+            return None
         document = render(day, day_sections(frames), headline=day_headline(frames))
     return content_of(document)
 

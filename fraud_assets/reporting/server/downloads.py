@@ -5,13 +5,14 @@ What does not live here: who signs and checks models (`ModelFiles` is handed in)
 
 import csv
 import io
+import unicodedata
 import zipfile
 from dataclasses import dataclass
 from typing import Protocol
 
 import pandas as pd
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA_STARTS = frozenset("=+-@\t\r\n")
 """What makes a spreadsheet take a text for a formula (OWASP, "CSV Injection")."""
 
 README = """\
@@ -71,5 +72,16 @@ def _written(value: object) -> object:
     if isinstance(value, pd.Timestamp):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, str):
-        return f"'{value}" if value.lstrip(" ").startswith(FORMULA_STARTS) else value
+        return f"'{value}" if _looks_like_a_formula(value) else value
     return value
+
+
+def _looks_like_a_formula(text: str) -> bool:
+    """After whatever cannot be seen, and with letters of full width taken for what they look like."""
+    seen = unicodedata.normalize("NFKC", text)
+    first = next((letter for letter in seen if letter in FORMULA_STARTS or not _is_unseen(letter)), "")
+    return first in FORMULA_STARTS
+
+
+def _is_unseen(letter: str) -> bool:
+    return letter.isspace() or unicodedata.category(letter) in {"Cc", "Cf"}

@@ -5,6 +5,7 @@ What does not live here: what they do.
 
 import hashlib
 import re
+import threading
 from collections.abc import Iterator
 from functools import cached_property
 from importlib.resources import files
@@ -30,6 +31,7 @@ class Files:
         self._addresses = dict(self._named())
         self._sources = {address: source for source, address in self._addresses.items()}
         self._answers: dict[str, Answer] = {}
+        self._lock = threading.Lock()
 
     def address(self, name: str) -> str:
         """Where the file of that name is served. Raises `KeyError` for one that there is not."""
@@ -40,9 +42,10 @@ class Files:
         name = self._sources.get(address)
         if name is None:
             return None
-        if name not in self._answers:
-            self._answers[name] = Answer.of(_content(name), _TYPES[PurePosixPath(name).suffix], level=6)
-        return self._answers[name]
+        with self._lock:
+            if name not in self._answers:
+                self._answers[name] = Answer.of(_content(name), _TYPES[PurePosixPath(name).suffix], level=6)
+            return self._answers[name]
 
     @cached_property
     def style_marks(self) -> list[str]:

@@ -31,6 +31,8 @@ WITH_DAYS = (SUMMARY, REPORT, EVALUATION, LIVE, DRIFT)
 DAYS_BEFORE = 89
 """How far back a day's own report looks."""
 MOST_ALERTS = 2_000
+MOST_STATES = 2_000
+"""Days whose state is remembered: any date may be asked for."""
 
 SUMMARY_COLUMNS = (
     *("day", "transactions", "amount_total", "rejected", "learnable", "alerts", "alerted_amount", "expected_saving"),
@@ -83,7 +85,9 @@ class PostgresStore:
         if state is None:
             reading = Reading.of(connection, self._schema, (*WITH_DAYS, SCORED, *(OF_A_DAY if day else ())))
             counted = {table: self._fingerprint(reading, table, day) for table in sorted(reading.columns)}
-            state = seen[1][day] = repr((snapshot[1:], counted))
+            state = repr((snapshot[1:], counted))
+            if len(seen[1]) < MOST_STATES:
+                seen[1][day] = state
         return state
 
     def _fingerprint(self, reading: Reading, table: str, day: str | None) -> Any:
@@ -169,6 +173,7 @@ class PostgresStore:
                 importance=reading.of_day("feature_importance", None, day),
                 maturity=reading.of_day("label_maturity", None, day),
                 alerts=pd.DataFrame() if found is None else found.rows,
+                alerts_total=None if found is None else found.of_day,
             )
 
         return self._read((*WITH_DAYS, *OF_A_DAY, SCORED), read)

@@ -3,6 +3,7 @@
 What does not live here: what is on a page (the `*_page` modules), and which path leads where (`app`).
 """
 
+import asyncio
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,7 +16,7 @@ from fraud_assets.reporting.day.frames import model_name
 from fraud_assets.reporting.sections import cell, environment
 from fraud_assets.reporting.server.alerts_page import MOST_DRAWN, ROWS_A_PAGE, alerts_page
 from fraud_assets.reporting.server.answers import HTML, Answer, KeptAnswers
-from fraud_assets.reporting.server.asked import Metric, asked_alerts, asked_day, asked_history
+from fraud_assets.reporting.server.asked import Metric, amount_text, asked_alerts, asked_day, asked_history
 from fraud_assets.reporting.server.day_page import day_content, neighbours
 from fraud_assets.reporting.server.downloads import ModelFiles, alerts_csv, model_archive
 from fraud_assets.reporting.server.files import FOREVER, Files
@@ -45,6 +46,7 @@ class Site:
             "style_marks": self._files.style_marks,
             "model_name": model_name,
             "cell": cell,
+            "amount_text": amount_text,
         }
 
     def history(self, request: Request) -> Response:
@@ -68,9 +70,9 @@ class Site:
 
         def page() -> str:
             days = self._store.days()
-            if day not in days:
-                raise NoSuchPage(f"Nothing is stored of {day}.", neighbours(days, day))
             content = day_content(self._store, day)
+            if content is None:
+                raise NoSuchPage(f"Nothing that a report could show is stored of {day}.", neighbours(days, day))
             return self._written(
                 "day.html", day=day, content=content, around=neighbours(days, day), models=self._models
             )
@@ -101,6 +103,10 @@ class Site:
             days = self._store.days()
             if found is None:
                 raise NoSuchPage(f"No scores of {day} are stored.", neighbours(days, day))
+            pages = max(1, -(-found.total // ROWS_A_PAGE))
+            if asked.page > pages:
+                there = "is one page" if pages == 1 else f"are {pages:,} pages"
+                raise NoSuchPage(f"There is no page {asked.page:,}: of this there {there}.", neighbours(days, day))
             highest = replace(asked.query, order=AlertOrder.SCORE, is_descending=True)
             drawn = self._store.alerts(day, highest, MOST_DRAWN)
             assert drawn is not None
@@ -118,7 +124,11 @@ class Site:
             alerts_csv(found.rows), headers=_attachment(f"alerts-{day}.csv"), media_type="text/csv; charset=utf-8"
         )
 
-    def health(self, request: Request) -> Response:
+    async def health(self, request: Request) -> Response:
+        # In threads of their own: that pages are waited for must not look like a server that is down.
+        return await asyncio.to_thread(self._health)
+
+    def _health(self) -> Response:
         try:
             days = self._store.days()
         except StoreUnavailable as error:
@@ -127,8 +137,8 @@ class Site:
         told = {"status": "ok", "days": len(days), "newest_day": days[-1] if days else None}
         return JSONResponse(told, headers={"Cache-Control": "no-store"})
 
-    def file(self, request: Request) -> Response:
-        answer = self._files.answer(request.path_params["name"])
+    async def file(self, request: Request) -> Response:
+        answer = await asyncio.to_thread(self._files.answer, request.path_params["name"])
         if answer is None:
             raise NoSuchPage("There is no such file.")
         return answer.response(request, caching=FOREVER)

@@ -11,6 +11,10 @@ import pandas as pd
 
 from fraud_assets.reporting.document import DayFrames
 
+TURN_SECONDS = 20.0
+"""How long a request waits for its turn before it is told that the server is busy."""
+BUSY = "Too many pages are being made at once; this one follows when they are done."
+
 
 class StoreUnavailable(Exception):
     """The database does not answer now; the sentence may be shown to anybody."""

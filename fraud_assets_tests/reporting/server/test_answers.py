@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from fraud_assets.reporting.server.answers import HTML, Answer, KeptAnswers
+from fraud_assets.reporting.server.answers import HTML, MOST_AT_ONCE, Answer, KeptAnswers
 
 
 def answer(text: str) -> Answer:
@@ -50,6 +50,46 @@ def test_a_page_that_failed_is_tried_again() -> None:
     with pytest.raises(ValueError, match="no"):
         kept.answer("page", "1", fail)
     assert kept.answer("page", "1", lambda: answer("yes")).body == b"yes"
+
+
+def test_what_fails_fails_once_for_all_who_wait() -> None:
+    kept = KeptAnswers()
+    tried: list[int] = []
+    together = threading.Barrier(8)
+
+    def fail() -> Answer:
+        tried.append(1)
+        time.sleep(0.1)
+        raise ValueError("no")
+
+    def ask(_: int) -> str:
+        together.wait()
+        with pytest.raises(ValueError, match="no") as failed:
+            kept.answer("page", "1", fail)
+        return str(failed.value)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(ask, range(8))) == {"no"}
+    assert len(tried) == 1
+
+
+def test_only_a_few_different_pages_are_made_at_a_time() -> None:
+    kept = KeptAnswers()
+    lock, now, most = threading.Lock(), 0, 0
+
+    def make() -> Answer:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.02)
+        with lock:
+            now -= 1
+        return answer("page")
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(lambda number: kept.answer(number, "1", make), range(12)))
+    assert most == MOST_AT_ONCE
 
 
 def test_the_least_recently_asked_leaves_first() -> None:

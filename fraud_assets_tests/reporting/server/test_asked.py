@@ -58,7 +58,23 @@ def test_alerts_are_asked_for_or_refused(query: dict[str, str]) -> None:
     assert asked.page >= 1
     again = asked_alerts(QueryParams(dict(alerts_parameters(asked))))
     assert again.page == asked.page
+    assert again.query.minimum_amount == amount
     assert again.query.text == asked.query.text
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"), [("12345.67", 12345.67), ("1,234,567.89", 1234567.89), ("1e300", 1e300), ("100", 100.0)]
+)
+def test_an_amount_keeps_its_digits_in_links(text: str, amount: float) -> None:
+    asked = asked_alerts(QueryParams({"amount": text}))
+    assert asked.query.minimum_amount == amount
+    assert asked_alerts(QueryParams(dict(alerts_parameters(asked, page=2)))).query.minimum_amount == amount
+
+
+@pytest.mark.parametrize("query", ["amount=99,50", "amount=1,2,3", "page=0", "page=1" + "0" * 30, "page=" + "1" * 5000])
+def test_what_could_be_meant_otherwise_or_is_far_too_long_is_refused(query: str) -> None:
+    with pytest.raises(BadRequest):
+        asked_alerts(QueryParams(query))
 
 
 def test_a_form_that_was_left_empty_asks_for_everything() -> None:

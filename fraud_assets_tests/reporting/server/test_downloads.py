@@ -5,10 +5,11 @@ import io
 import zipfile
 
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fraud_assets.reporting.server.downloads import FORMULA_STARTS, ModelFile, alerts_csv, model_archive
+from fraud_assets.reporting.server.downloads import ModelFile, alerts_csv, model_archive
 
 
 def read(content: bytes) -> list[list[str]]:
@@ -19,8 +20,14 @@ def read(content: bytes) -> list[list[str]]:
 def test_no_text_is_a_formula_and_none_is_lost(text: str) -> None:
     frame = pd.DataFrame({"transaction_id": [1], "reason_1": pd.Series([text], dtype="str")})
     cell = read(alerts_csv(frame))[1][1]
-    assert not cell.lstrip(" ").startswith(FORMULA_STARTS)
+    assert not cell.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
     assert cell.removeprefix("'") == text.removeprefix("'")
+
+
+@pytest.mark.parametrize("text", ["\u00a0=1", "\x0b=1", "\ufeff=1", "\u200b@x", "\uff1dcmd()", " \uff0b1", "\x01-1"])
+def test_what_hides_a_formula_is_seen_through(text: str) -> None:
+    frame = pd.DataFrame({"reason_1": pd.Series([text], dtype="str")})
+    assert read(alerts_csv(frame))[1] == [f"'{text}"]
 
 
 def test_numbers_times_and_what_is_missing() -> None:

@@ -87,7 +87,7 @@ def test_another_metric_is_another_figure(watched: Watched) -> None:
     page.get_by_label("Metric").select_option("saving_per_day")
     page.get_by_role("button", name="Show").click()
     watched.drawn()
-    assert "aving" in page.locator("#metric h3").inner_text()
+    assert "aving" in page.locator("#metric .title").inner_text()
     assert "aving" in page.locator("#metric .plot .ytitle").all_text_contents()[0]
 
 
