@@ -86,6 +86,10 @@ def evaluation_table_asset(plan: Plan) -> dg.AssetsDefinition:
         labels: pd.DataFrame,
         **families: Any,
     ) -> Iterator[dg.Output[pd.DataFrame] | dg.AssetCheckResult]:
+        wanted, checks = {key.path[-1] for key in context.selected_asset_keys}, context.selected_asset_check_keys
+        if not wanted:
+            # Dagster offers it since the tables can be had one by one, and then says of no day that it is meant.
+            raise dg.Failure("A check alone belongs to no day: materialize evaluation_table.", allow_retries=False)
         day = context.partition_key
         candidates = {name: candidate for name, candidate in families.items() if candidate is not None}
         try:
@@ -97,8 +101,7 @@ def evaluation_table_asset(plan: Plan) -> dg.AssetsDefinition:
         winner, warning = _winner(measured.overall)
         if warning is not None:
             context.log.warning(warning)
-        wanted, link = {key.path[-1] for key in context.selected_asset_keys}, report_link(plan, day)
-        checks = context.selected_asset_check_keys
+        link = report_link(plan, day)
         for name, table in (
             ("evaluation_slices", measured.slices),
             ("calibration_bins", measured.bins),
@@ -112,7 +115,6 @@ def evaluation_table_asset(plan: Plan) -> dg.AssetsDefinition:
             yield dg.Output(measured.overall, "evaluation_table", metadata=metadata)
         stored = storage.stored_row_counts("cleaned_features").keys()
         failed = {name: found.failure for name, found in candidates.items() if found.failure is not None}
-        # A check may be launched without the table, and the table without it.
         for check in (history_is_complete(_expected_days(plan, day), stored), every_family_fitted(failed)):
             if dg.AssetCheckKey(dg.AssetKey("evaluation_table"), str(check.check_name)) in checks:
                 yield check

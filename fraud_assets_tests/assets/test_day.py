@@ -20,6 +20,7 @@ from fraud_assets.assets.evaluation_metadata import COMPARED
 from fraud_assets.assets.evaluation_table import validation_rows
 from fraud_assets.assets.feature_importance import measured_model
 from fraud_assets.assets.pictures import Pictures
+from fraud_assets.checks import EVERY_FAMILY_FITTED
 from fraud_assets.learning import METRICS, score
 from fraud_assets.learning.explaining.reasons import REASONS
 from fraud_assets.learning.explaining.words import in_words
@@ -385,6 +386,32 @@ def test_every_asset_tells_its_numbers_and_tables(done: World) -> None:
     counted = raw.groupby(raw["transaction_time"].dt.strftime("%H:00")).size()
     assert {record.data["hour"]: record.data["transactions"] for record in by_hour.records} == counted.to_dict()
     assert told(done, "cleaned_features", _days(-10, -10)[0])["learnable"].value > 500
+
+
+def test_what_one_step_makes_is_had_one_by_one(done: World) -> None:
+    before = {asset: len(done.versions(asset)) for asset in ALL_ASSETS}
+    hashes = done.hashes()
+    with done.environment():
+        for asset in ("calibration_bins", "daily_summary"):
+            run_range(done.defs, done.instance, [asset], Days(DAY, DAY))
+    after = {asset: len(done.versions(asset)) for asset in ALL_ASSETS}
+    assert [asset for asset in ALL_ASSETS if after[asset] != before[asset]] == ["calibration_bins", "daily_summary"]
+    assert done.hashes() == hashes
+
+
+def test_a_check_of_the_evaluation_alone_says_what_to_do_instead(done: World) -> None:
+    key = dg.AssetCheckKey(dg.AssetKey("evaluation_table"), EVERY_FAMILY_FITTED)
+    whole = done.defs.resolve_implicit_global_asset_job_def()
+    job = whole.get_subset(asset_selection=set(), asset_check_selection={key})
+    versions = len(done.versions("evaluation_table"))
+    with done.environment():
+        result = job.execute_in_process(partition_key=DAY, instance=done.instance, raise_on_error=False)
+    assert not result.success
+    failed = result.failure_data_for_node("evaluation_table")
+    assert failed is not None
+    assert failed.user_failure_data is not None
+    assert "materialize evaluation_table" in str(failed.user_failure_data.description)
+    assert len(done.versions("evaluation_table")) == versions
 
 
 needs_a_browser = pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium is installed")

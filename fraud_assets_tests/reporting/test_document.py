@@ -226,6 +226,21 @@ def test_what_measures_the_run_is_not_in_the_document() -> None:
     assert _document(slow) == _document(quick)
 
 
+def test_without_any_amount_there_is_no_saving_to_speak_of() -> None:
+    frames = made_day()
+    document = _document(replace(frames, points=frames.points.assign(saving_per_day=float("nan"))))
+    assert "it is not known, as no amount is." in document
+
+
+def test_segments_that_are_the_same_in_plain_letters_have_an_anchor_each() -> None:
+    frames = made_day()
+    of_one = frames.slices[frames.slices["slice_kind"] == "amount_band"]
+    twins = [of_one.assign(slice_kind=name) for name in ("mcc code", "mcc_code", "страна", "Größe<b>", "国")]
+    document = _document(replace(frames, slices=pd.concat([frames.slices, *twins])))
+    anchors = re.findall(r'<section id="([^"]*)"', document)
+    assert len(anchors) == len(set(anchors))
+
+
 def test_equal_frames_are_equal_documents() -> None:
     assert _document(made_day()) == _usual()
 

@@ -3,13 +3,15 @@
 What does not live here: measuring drift, and from where on it counts as such.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
 from fraud_assets.reporting.figures.days import MANY_DAYS, each_day, set_day_axis, span, texts, with_days
-from fraud_assets.reporting.figures.frames import Floats, names, numbers, require_columns
+from fraud_assets.reporting.figures.frames import Floats, numbers, require_columns
 from fraud_assets.reporting.style import (
     AXIS,
     FRAUD,
@@ -46,12 +48,20 @@ def drift_heat_map(drift: pd.DataFrame, days: int | None = None) -> go.Figure:
     if rows.empty:
         return nothing_to_draw(title, "No day has been compared with its training days yet.")
     all_days = each_day(rows["day"].iloc[0], rows["day"].iloc[-1])
-    level = pd.Index(LEVELS).get_indexer(pd.Index(names(rows, "level")))
-    subjects = names(rows, "subject")
-    shown = _worst_first(subjects, level, numbers(rows, "psi"))
-    level_cells, index_cells = _cells(rows, subjects, level, all_days, shown)
-    left_out = rows["subject"].nunique() - len(shown)
-    known = len(set(rows["day"]))
+    level, subject, day = (_codes(rows, column) for column in ("level", "subject", "day"))
+    levels = pd.Index(LEVELS).get_indexer(pd.Index(level.names))[level.places]
+    index = numbers(rows, "psi")
+    order = _worst_first(subject, levels, index)
+    level_cells, index_cells = (np.full((len(order), len(all_days)), np.nan) for _ in range(2))
+    row_of = np.full(len(subject.names), -1)
+    row_of[order] = np.arange(len(order))
+    y, x = row_of[subject.places], pd.Index(all_days).get_indexer(pd.Index(day.names))[day.places]
+    kept = (y >= 0) & (levels >= 0)
+    level_cells[y[kept], x[kept]] = levels[kept]
+    index_cells[y[kept], x[kept]] = index[kept]
+    shown = [subject.names[i] for i in order]
+    left_out = len(subject.names) - len(shown)
+    known = len(day.names)
     subtitle = span(all_days, known) + (f"; {count(left_out, 'calmer subject')} not shown" if left_out else "")
     figure = styled_figure(title, subtitle)
     labels = _labels(shown)
@@ -68,23 +78,25 @@ def drift_heat_map(drift: pd.DataFrame, days: int | None = None) -> go.Figure:
     return figure.update_layout(legend_title_text="Level", height=max(height, 300))
 
 
-def _worst_first(subjects: list[str], level: npt.NDArray[np.intp], index: Floats) -> list[str]:
-    table = pd.DataFrame({"subject": subjects, "level": level, "psi": index})
-    worst = table.groupby("subject", as_index=False).max().fillna({"psi": -1.0})
-    worst = worst.sort_values(["level", "psi", "subject"], ascending=[False, False, True])
-    return [str(subject) for subject in worst["subject"]][:MOST_SUBJECTS]
+class _Codes(NamedTuple):
+    """A column's texts, each once, and for each row which of them it has."""
+
+    names: list[str]
+    places: npt.NDArray[np.intp]
 
 
-def _cells(
-    rows: pd.DataFrame, subjects: list[str], level: npt.NDArray[np.intp], days: list[str], shown: list[str]
-) -> tuple[Floats, Floats]:
-    levels, index = (np.full((len(shown), len(days)), np.nan) for _ in range(2))
-    y = pd.Index(shown).get_indexer(pd.Index(subjects))
-    x = pd.Index(days).get_indexer(pd.Index(rows["day"]))
-    kept = (y >= 0) & (level >= 0)
-    levels[y[kept], x[kept]] = level[kept]
-    index[y[kept], x[kept]] = numbers(rows, "psi")[kept]
-    return levels, index
+def _codes(rows: pd.DataFrame, column: str) -> _Codes:
+    places, found = pd.factorize(rows[column], use_na_sentinel=False)
+    return _Codes([str(name) if pd.notna(name) else "" for name in found], places)
+
+
+def _worst_first(subject: _Codes, level: npt.NDArray[np.intp], index: Floats) -> list[int]:
+    """Which subjects are shown, by their place among the names."""
+    worst, highest = np.full(len(subject.names), -1), np.full(len(subject.names), -1.0)
+    np.maximum.at(worst, subject.places, level)
+    np.maximum.at(highest, subject.places, np.nan_to_num(index, nan=-1.0))
+    order = sorted(range(len(subject.names)), key=lambda i: (-worst[i], -highest[i], subject.names[i]))
+    return order[:MOST_SUBJECTS]
 
 
 def _labels(subjects: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -73,7 +73,8 @@ class KeptAnswers:
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
-        self._turns = threading.BoundedSemaphore(MOST_AT_ONCE)
+        # Threads of its own: in each thread that makes a page, the memory that this takes stays taken.
+        self._makers = ThreadPoolExecutor(MOST_AT_ONCE, "page")
         self._kept: OrderedDict[Hashable, tuple[str, Answer]] = OrderedDict()
         self._making: dict[tuple[Hashable, str], Future[Answer]] = {}
         self._bytes = 0
@@ -81,7 +82,7 @@ class KeptAnswers:
     def answer(self, asked: Hashable, state: str, make: Callable[[], Answer]) -> Answer:
         """The kept answer of that state; or what `make` makes, which must have been asked for after `state` was.
 
-        Raises `StoreUnavailable` where other pages are made for too long.
+        Raises `StoreUnavailable` where it does not come for too long, as other pages are made.
         """
         with self._lock:
             kept = self._found(asked, state)
@@ -89,29 +90,23 @@ class KeptAnswers:
                 return kept
             making = self._making.get((asked, state))
             if making is None:
-                own = self._making[asked, state] = Future()
-        if making is not None:
-            return making.result()
+                making = self._making[asked, state] = self._makers.submit(self._made, asked, state, make)
         try:
-            made = self._made(make)
-        except BaseException as error:
+            return making.result(TURN_SECONDS)
+        except TimeoutError as error:
+            raise StoreUnavailable(BUSY) from error
+
+    def _made(self, asked: Hashable, state: str, make: Callable[[], Answer]) -> Answer:
+        try:
+            made = make()
+        except BaseException:
             with self._lock:
                 del self._making[asked, state]
-            own.set_exception(error)
             raise
         with self._lock:
             self._keep(asked, state, made)
             del self._making[asked, state]
-        own.set_result(made)
         return made
-
-    def _made(self, make: Callable[[], Answer]) -> Answer:
-        if not self._turns.acquire(timeout=TURN_SECONDS):
-            raise StoreUnavailable(BUSY)
-        try:
-            return make()
-        finally:
-            self._turns.release()
 
     def _found(self, asked: Hashable, state: str) -> Answer | None:
         found = self._kept.get(asked)

@@ -138,7 +138,7 @@ def _drift(drift: pd.DataFrame) -> Section:
 
 def _drifted(drift: pd.DataFrame) -> pd.DataFrame:
     """A line a day: how many subjects have which level, and which those are that are not as in training."""
-    counts = drift.assign(n=1).pivot_table(index="day", columns="level", values="n", aggfunc="sum", fill_value=0)
+    counts = drift.groupby(["day", "level"], observed=True, sort=False).size().unstack(fill_value=0).sort_index()
     counts = counts.reindex(columns=["drift", "watch", "ok"], fill_value=0).astype("int64")
     odd = drift[drift["level"].isin(["drift", "watch"])]
     which = odd.sort_values("level").groupby("day")["subject"].agg(_some)

@@ -46,7 +46,7 @@ LIVE_COLUMNS = (
     "week_average_precision",
     *("next_week_average_precision_low", "next_week_average_precision_high", "reason"),
 )
-DRIFT_COLUMNS = ("day", "subject", "psi", "level", "value", "expected_low", "expected_high")
+DRIFT_COLUMNS = ("day", "subject", "psi", "level")
 
 # Nothing can have been committed while the snapshot's text is the same, on the same start of the server.
 _SNAPSHOT = "SELECT pg_current_snapshot()::text, pg_postmaster_start_time()::text, current_database()"

@@ -11,7 +11,7 @@ import pandas as pd
 
 from fraud_assets.reporting.document import DayFrames
 
-TURN_SECONDS = 20.0
+TURN_SECONDS = 30.0
 """How long a request waits for its turn before it is told that the server is busy."""
 BUSY = "Too many pages are being made at once; this one follows when they are done."
 

@@ -13,6 +13,8 @@ import pytest
 from fraud_assets.local.ports import names_of
 from fraud_assets.reporting.server import PostgresStore, create_app
 from fraud_assets.reporting.server.headers import POLICY
+from fraud_assets.reporting.server.postgres_store import OF_A_DAY, WITH_DAYS
+from fraud_assets_tests.reporting.server import made_day
 from fraud_assets_tests.reporting.server.made_history import ALERTS, SCHEMA, MadeHistory
 from fraud_assets_tests.reporting.server.made_tables import Tables
 from fraud_assets_tests.reporting.server.site import MODEL, MODEL_DAY, Site, running
@@ -179,6 +181,32 @@ def test_it_answers_to_its_own_names_only(new_database: str) -> None:
             assert reply.status == 400, name
             assert reply.headers["content-security-policy"] == POLICY
     assert names_of("0.0.0.0", None) == ["*"]
+
+
+def test_a_day_of_which_only_scores_or_ages_are_stored_is_a_page(new_database: str, made: MadeHistory) -> None:
+    few = replace(made, count=3)
+    few.fill(new_database, scored=3, pointed=1)
+    scored, aged = few.days[:2]
+    with psycopg.connect(new_database, autocommit=True) as connection:
+        tables = Tables(connection, SCHEMA)
+        for day in (scored, aged):
+            for table in (*WITH_DAYS, *(OF_A_DAY if day == scored else ())):
+                tables.remove(table, day)
+        connection.execute(f"DELETE FROM {SCHEMA}.scored_batch WHERE partition_key = %s".encode(), [aged])
+        connection.execute(f"UPDATE {SCHEMA}.scored_batch SET is_alert = false".encode())
+        tables.replace("label_maturity", aged, made_day.maturity())
+    with running(create_app(PostgresStore(new_database, SCHEMA))) as site:
+        page = site.get(f"/days/{scored}").text
+        assert "No transaction of the day is an alert." in page
+        assert "Search results" not in page, "nobody knows yet whether there had to be a search"
+        assert "By which age of a transaction its label was known" in site.get(f"/days/{aged}").text
+        assert site.get("/days/2019-01-01").status == 404
+
+
+def test_a_page_of_alerts_after_the_last_is_none(site: Site, made: MadeHistory) -> None:
+    reply = site.get(f"/alerts/{made.days[-1]}?page=50")
+    assert reply.status == 404
+    assert "There is no page 50: of this there " in reply.text
 
 
 def test_a_day_under_way_does_not_hide_the_last_finished_one(new_database: str, made: MadeHistory) -> None:
