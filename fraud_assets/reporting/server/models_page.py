@@ -14,6 +14,7 @@ from fraud_assets.reporting.figures.history import metric_history
 from fraud_assets.reporting.sections import NONE, Section
 from fraud_assets.reporting.server.store import Leaderboard
 from fraud_assets.reporting.server.terms import Term, terms_figure, terms_of
+from fraud_assets.reporting.style import count
 
 METRIC = "average_precision"
 MEAN_DAYS = 28
@@ -96,7 +97,9 @@ def _timeline(terms: list[Term]) -> Section:
         }
     )
     now = terms[-1]
-    sentence = f"{model_name(now.family)} has been in use since {now.first}; {len(terms) - 1:,} changes before that."
+    sentence = (
+        f"{model_name(now.family)} has been in use since {now.first}; {count(len(terms) - 1, 'change')} before that."
+    )
     if len(terms) == 1:
         sentence = f"{model_name(now.family)} has been in use since {now.first}, and nothing else before."
     return Section("Champions", sentence, terms_figure(terms), table.iloc[::-1].reset_index(drop=True), "champions")
