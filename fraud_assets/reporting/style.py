@@ -247,7 +247,8 @@ TEMPLATE = go.layout.Template(
 
 def styled_figure(title: str, subtitle: str = "") -> go.Figure:
     """An empty figure in our style. Both texts are drawn as they are: names in them must have passed `plain`."""
-    return go.Figure().update_layout(template=TEMPLATE, title_text=heading(title, subtitle))
+    # Told at once: a figure that is made without a template first takes Plotly's own, which is large.
+    return go.Figure(layout={"template": TEMPLATE, "title": {"text": heading(title, subtitle)}})
 
 
 def heading(title: str, subtitle: str = "") -> str:

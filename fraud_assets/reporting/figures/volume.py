@@ -53,9 +53,8 @@ def volume(summary: pd.DataFrame, days: int | None = None) -> go.Figure:
     labelled = _labelled(rows)
     days_seen = sorted({*rows["day"], *labelled["labelled_day"]})
     all_days = each_day(days_seen[0], days_seen[-1])
-    figure = go.Figure(layout=dict(_LAYOUT)).update_layout(
-        template=TEMPLATE, title_text=heading(title, _subtitle(rows))
-    )
+    told = {"template": TEMPLATE, "title": {"text": heading(title, _subtitle(rows))}}
+    figure = go.Figure(layout={**_LAYOUT, **told})
     known, counted = _values(rows, "day", "transactions", all_days)
     _draw(figure, 1, "Transactions", known, counted, all_days, NEUTRAL, "%{y:,} transactions", showlegend=False)
     known, rate = _values(labelled, "labelled_day", "fraud_rate", all_days)
