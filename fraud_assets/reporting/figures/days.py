@@ -11,10 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
-from fraud_assets.reporting.figures.frames import Floats, require_columns
+from fraud_assets.reporting.figures.frames import TEXT, Floats, require_columns
 from fraud_assets.reporting.style import BAND, INK, MUTED_INK, count
 
-DAY_TEXT = pd.StringDtype("python", na_value=np.nan)
 MANY_DAYS = 62
 """From here on bars would be hairs and marks a band: lines are drawn instead."""
 
@@ -36,7 +35,7 @@ def with_days(frame: pd.DataFrame, column: str, what: str, days: int | None = No
         raise ValueError(f"the {what}'s day {found[is_wrong][0]!r} is no date; write it YYYY-MM-DD.")
     day = text.to_numpy(dtype=np.object_)[place]
     rank = pd.Index(sorted(set(text))).get_indexer(text)[place]
-    rows = rows.assign(**{column: pd.array(day, dtype=DAY_TEXT)}).iloc[np.argsort(rank, kind="stable")]
+    rows = rows.assign(**{column: pd.array(day, dtype=TEXT)}).iloc[np.argsort(rank, kind="stable")]
     if days is None or rows.empty:
         return rows
     first = (date.fromisoformat(rows[column].iloc[-1]) - timedelta(days=days - 1)).isoformat()

@@ -7,17 +7,16 @@ is `str` kept in Python objects, times are datetime64[us, UTC]; anything else is
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from psycopg import Cursor
 from psycopg.postgres import types
+
+from fraud_assets.reporting.figures.frames import TEXT
 
 _FLOATS = {types["float8"].oid, types["float4"].oid, types["numeric"].oid}
 _INTEGERS = {types["int2"].oid, types["int4"].oid, types["int8"].oid}
 _BOOLEAN = types["bool"].oid
 _TEXTS = {types["text"].oid, types["varchar"].oid}
-# Figures walk through texts one by one, which is several times slower in Arrow's buffers.
-_TEXT = pd.StringDtype("python", na_value=np.nan)
 _TIME = types["timestamptz"].oid
 
 
@@ -40,7 +39,7 @@ def _series(values: Sequence[Any], kind: int) -> pd.Series:
     if kind == _BOOLEAN:
         return pd.Series(values, dtype="boolean" if None in values else "bool")
     if kind in _TEXTS:
-        return pd.Series(values, dtype=_TEXT)
+        return pd.Series(values, dtype=TEXT)
     if kind == _TIME:
         return pd.Series(pd.to_datetime(list(values), utc=True), dtype="datetime64[us, UTC]")
     return pd.Series(values, dtype="object")
