@@ -12,9 +12,9 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from fraud_assets.reporting.server.connections import NETWORK
+from fraud_assets.reporting.server.connections import NETWORK, taking_turns
 from fraud_assets.reporting.server.downloads import ModelFile
-from fraud_assets.reporting.server.store import BUSY, TURN_SECONDS, StoreUnavailable
+from fraud_assets.reporting.server.store import StoreUnavailable
 
 BEST_MODEL = "best_model"
 MOST_AT_ONCE = 2
@@ -35,12 +35,8 @@ class StoredModels:
         Raises `psycopg.OperationalError` where the database does not answer, `StoreUnavailable` where the role may not
         read it or others are read for too long, `ValueError` for damaged bytes.
         """
-        if not self._turns.acquire(timeout=TURN_SECONDS):
-            raise StoreUnavailable(BUSY)
-        try:
+        with taking_turns(self._turns):
             row = self._row(day)
-        finally:
-            self._turns.release()
         return None if row is None else _file(row)
 
     def _row(self, day: str) -> dict[str, Any] | None:

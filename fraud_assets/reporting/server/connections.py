@@ -5,7 +5,8 @@ What does not live here: any statement of a page.
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import psycopg
@@ -32,6 +33,17 @@ _LIMITS = "SET LOCAL statement_timeout = '15s'; SET LOCAL lock_timeout = '5s'; S
 _log = logging.getLogger(__name__)
 
 
+@contextmanager
+def taking_turns(turns: threading.Semaphore) -> Iterator[None]:
+    """One of the turns, given back afterwards. Raises `StoreUnavailable` where none comes for too long."""
+    if not turns.acquire(timeout=TURN_SECONDS):
+        raise StoreUnavailable(BUSY)
+    try:
+        yield
+    finally:
+        turns.release()
+
+
 class Connections:
     """Up to `most` connections, opened when needed. Works from any thread."""
 
@@ -47,16 +59,13 @@ class Connections:
         A connection that has died since it was last used is replaced, and `work` begins anew. Raises
         `StoreUnavailable` when the database cannot be reached, takes too long, or refuses the role.
         """
-        if not self._turns.acquire(timeout=TURN_SECONDS):
-            raise StoreUnavailable(BUSY)
         try:
-            return self._tried(work)
+            with taking_turns(self._turns):
+                return self._tried(work)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise _unavailable("The database does not answer", error) from error
         except psycopg.errors.InsufficientPrivilege as error:
             raise _unavailable("The report server's role may not read a table that this page needs", error) from error
-        finally:
-            self._turns.release()
 
     def close(self) -> None:
         """Close what is idle."""
