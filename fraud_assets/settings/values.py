@@ -1,0 +1,47 @@
+"""What single values may be, and what a section of settings is."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
+
+
+def _timezone_name(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("must be an IANA time zone such as 'UTC' or 'Europe/Berlin'")
+    return name
+
+
+def _postgresql_url(url: SecretStr) -> SecretStr:
+    scheme = urlsplit(url.get_secret_value()).scheme
+    if scheme not in {"postgresql", "postgres"}:
+        raise ValueError("must be a plain URL of the form postgresql://user:password@host:port/database")
+    return url
+
+
+def _web_address(address: str) -> str:
+    parts = urlsplit(address)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("must be an address such as https://reports.example.com")
+    return address.rstrip("/")
+
+
+def _web_hook(address: SecretStr) -> SecretStr:
+    parts = urlsplit(address.get_secret_value())
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be an address such as https://hooks.slack.com/services/...")
+    return address
+
+
+TimezoneName = Annotated[str, AfterValidator(_timezone_name)]
+PostgresqlUrl = Annotated[SecretStr, AfterValidator(_postgresql_url)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+WebHook = Annotated[SecretStr, AfterValidator(_web_hook)]
+"""An address that is a secret: whoever knows it can post there."""
+
+
+class Section(BaseModel):
+    """A table of `fraud.toml`: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
