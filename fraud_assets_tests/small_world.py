@@ -36,6 +36,7 @@ SMALL: Mapping[str, Any] = {
     "source": {"kind": "simulated", "customers": 600, "terminals": 600, "radius": 12.0},
     "learning": {"configurations": 1, "jobs": 1, "alerts_per_day": 10},
     "reports": {"pictures": False},
+    "retries": {"attempts": 2, "first_delay_seconds": 0.2},
 }
 SMALL_TOML = """
 label_delay_days = 2
@@ -52,6 +53,9 @@ jobs = 1
 alerts_per_day = 10
 [reports]
 pictures = false
+[retries]
+attempts = 2
+first_delay_seconds = 0.2
 """
 """The same as a `fraud.toml`, for the command line."""
 ALL_ASSETS = (

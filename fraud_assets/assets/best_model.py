@@ -13,12 +13,12 @@ from fraud_assets.assets.evaluation_table import evaluation, validation_rows
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import (
-    BEST_MODEL_POOL,
+    DAY_BY_DAY,
     GROUP,
     LABEL_COLUMNS,
     MODELS,
     OWNERS,
-    RETRIES,
+    TRAINING_POOL,
     Plan,
     StoredFacts,
     Written,
@@ -80,8 +80,9 @@ def best_model_asset(plan: Plan) -> dg.AssetsDefinition:
         group_name=GROUP,
         code_version=code_version("4", vars(windows), plan.settings.learning.model_dump(mode="json", exclude={"jobs"})),
         metadata={"volatile": ["fit_seconds", "champion_version"]},
-        pool=BEST_MODEL_POOL,
-        retry_policy=RETRIES,
+        pool=TRAINING_POOL,
+        backfill_policy=DAY_BY_DAY,
+        retry_policy=plan.retries,
     )
     def best_model(
         context: dg.AssetExecutionContext,

@@ -13,11 +13,11 @@ import pandas as pd
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import (
+    DAY_BY_DAY,
     GROUP,
     LABEL_COLUMNS,
     MODELS,
     OWNERS,
-    RETRIES,
     TRAINING_POOL,
     Plan,
     StoredFacts,
@@ -109,7 +109,8 @@ def candidate_models_asset(plan: Plan) -> dg.AssetsDefinition:
         partitions_def=plan.partitions,
         can_subset=True,
         pool=TRAINING_POOL,
-        retry_policy=RETRIES,
+        backfill_policy=DAY_BY_DAY,
+        retry_policy=plan.retries,
     )
     def candidate_models(
         context: dg.AssetExecutionContext,

@@ -7,7 +7,7 @@ import dagster as dg
 import pandas as pd
 
 from fraud_assets.assets.links import report_link
-from fraud_assets.assets.plan import GROUP, LABEL_COLUMNS, OWNERS, RETRIES, TABLES, Plan
+from fraud_assets.assets.plan import GROUP, LABEL_COLUMNS, OWNERS, TABLES, Plan
 from fraud_assets.assets.rounding import rounded
 from fraud_assets.learning import LearningError, compute_features
 
@@ -31,7 +31,7 @@ def cleaned_features_asset(plan: Plan) -> dg.AssetsDefinition:
         group_name=GROUP,
         code_version=plan.code_versions["cleaned_features"],
         backfill_policy=dg.BackfillPolicy.single_run(),
-        retry_policy=RETRIES,
+        retry_policy=plan.retries,
     )
     def cleaned_features(
         context: dg.AssetExecutionContext, raw_batch: pd.DataFrame, labels: pd.DataFrame

@@ -11,7 +11,7 @@ from fraud_assets.assets.candidate_models import CANDIDATES, PREFIX
 from fraud_assets.assets.evaluation_metadata import COMMENTS, evaluation_metadata
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.pictures import Pictures
-from fraud_assets.assets.plan import GROUP, LABEL_COLUMNS, OWNERS, RETRIES, TABLES, Plan, StoredFacts, code_version
+from fraud_assets.assets.plan import DAY_BY_DAY, GROUP, LABEL_COLUMNS, OWNERS, TABLES, Plan, StoredFacts, code_version
 from fraud_assets.checks import (
     CHECK_SPECS,
     EVERY_FAMILY_FITTED,
@@ -76,7 +76,8 @@ def evaluation_table_asset(plan: Plan) -> dg.AssetsDefinition:
         partitions_def=plan.partitions,
         can_subset=True,
         check_specs=[CHECK_SPECS[HISTORY_IS_COMPLETE], CHECK_SPECS[EVERY_FAMILY_FITTED]],
-        retry_policy=RETRIES,
+        backfill_policy=DAY_BY_DAY,
+        retry_policy=plan.retries,
     )
     def evaluation_table(
         context: dg.AssetExecutionContext,

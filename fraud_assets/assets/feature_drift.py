@@ -8,7 +8,7 @@ import pandas as pd
 
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.pictures import Pictures
-from fraud_assets.assets.plan import GROUP, LABEL_COLUMNS, OWNERS, RETRIES, TABLES, Plan, StoredFacts, code_version
+from fraud_assets.assets.plan import DAY_BY_DAY, GROUP, LABEL_COLUMNS, OWNERS, TABLES, Plan, StoredFacts, code_version
 from fraud_assets.checks import CHECK_SPECS, FEATURES_ARE_STABLE, features_are_stable
 from fraud_assets.learning import LearningError
 from fraud_assets.learning.watching.drift import (
@@ -79,7 +79,8 @@ def feature_drift_asset(plan: Plan) -> dg.AssetsDefinition:
         code_version=code_version("1", features, vars(windows), vars(thresholds)),
         metadata={"layout": "rows", "column_comments": _COMMENTS},
         check_specs=[CHECK_SPECS[FEATURES_ARE_STABLE]],
-        retry_policy=RETRIES,
+        backfill_policy=DAY_BY_DAY,
+        retry_policy=plan.retries,
     )
     def feature_drift(
         context: dg.AssetExecutionContext,

@@ -10,7 +10,7 @@ from fraud_assets.assets.best_model import Rows
 from fraud_assets.assets.candidate_models import CANDIDATES, PREFIX
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.pictures import Pictures
-from fraud_assets.assets.plan import GROUP, LABEL_COLUMNS, OWNERS, RETRIES, TABLES, Plan, code_version
+from fraud_assets.assets.plan import DAY_BY_DAY, GROUP, LABEL_COLUMNS, OWNERS, TABLES, TRAINING_POOL, Plan, code_version
 from fraud_assets.assets.rounding import rounded
 from fraud_assets.learning import BestModel, Candidate, FraudModel, LearningError, fit_recipe
 from fraud_assets.learning.explaining.importance import REPEATS, permutation_importance, sample_size
@@ -59,7 +59,9 @@ def feature_importance_asset(plan: Plan) -> dg.AssetsDefinition:
         group_name=GROUP,
         code_version=code_version("1", vars(windows), plan.budget.seed),
         metadata={"layout": "rows", "column_comments": _COMMENTS},
-        retry_policy=RETRIES,
+        pool=TRAINING_POOL,
+        backfill_policy=DAY_BY_DAY,
+        retry_policy=plan.retries,
     )
     def feature_importance(
         context: dg.AssetExecutionContext,

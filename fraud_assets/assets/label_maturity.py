@@ -9,10 +9,10 @@ import pandas as pd
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import (
+    DAY_BY_DAY,
     GROUP,
     LABEL_COLUMNS,
     OWNERS,
-    RETRIES,
     TABLES,
     Plan,
     code_version,
@@ -55,7 +55,8 @@ def label_maturity_asset(plan: Plan) -> dg.AssetsDefinition:
             "labels": optional_input(window=[cohort[0], 0], columns=LABEL_COLUMNS),
         },
         check_specs=[CHECK_SPECS[LABELS_ARE_MATURE]],
-        retry_policy=RETRIES,
+        backfill_policy=DAY_BY_DAY,
+        retry_policy=plan.retries,
     )
     def label_maturity_of_day(
         context: dg.AssetExecutionContext, pictures: Pictures, raw_batch: pd.DataFrame, labels: pd.DataFrame

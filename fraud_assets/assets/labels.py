@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraud_assets.assets.links import report_link
-from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, Plan, StoredFacts
+from fraud_assets.assets.plan import GROUP, OWNERS, TABLES, Plan, StoredFacts
 from fraud_assets.settings import LabelFiles
 from fraud_assets.sources import LabelFeed, SourceError, SourceNotReady, labels_of_batches
 
@@ -43,7 +43,7 @@ def labels_asset(plan: Plan) -> dg.AssetsDefinition:
         code_version=plan.code_versions["labels"],
         metadata={"column_comments": _COMMENTS},
         backfill_policy=dg.BackfillPolicy.single_run(),
-        retry_policy=RETRIES,
+        retry_policy=plan.retries,
     )
     return asset(compute)
 

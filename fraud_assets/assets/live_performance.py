@@ -9,10 +9,10 @@ import pandas as pd
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import (
+    DAY_BY_DAY,
     GROUP,
     LABEL_COLUMNS,
     OWNERS,
-    RETRIES,
     TABLES,
     Plan,
     StoredFacts,
@@ -82,7 +82,8 @@ def live_performance_asset(plan: Plan) -> dg.AssetsDefinition:
             "labels": optional_input(window=[-delay, 0], columns=LABEL_COLUMNS),
         },
         check_specs=[CHECK_SPECS[LIVE_AS_PROMISED]],
-        retry_policy=RETRIES,
+        backfill_policy=DAY_BY_DAY,
+        retry_policy=plan.retries,
     )
     def live_performance(
         context: dg.AssetExecutionContext,

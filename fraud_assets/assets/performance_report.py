@@ -20,10 +20,10 @@ from fraud_assets.assets.daily_summary import (
 )
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.plan import (
+    DAY_BY_DAY,
     GROUP,
     LABEL_COLUMNS,
     OWNERS,
-    RETRIES,
     TABLES,
     Plan,
     StoredFacts,
@@ -98,7 +98,8 @@ def performance_report_asset(plan: Plan) -> dg.AssetsDefinition:
         deps=["rejected_rows"],
         partitions_def=plan.partitions,
         can_subset=True,
-        retry_policy=RETRIES,
+        backfill_policy=DAY_BY_DAY,
+        retry_policy=plan.retries,
     )
     def performance_report(
         context: dg.AssetExecutionContext,

@@ -26,13 +26,13 @@ OWNERS = ("team:fraud-analytics",)
 TABLES = "tables"
 MODELS = "models"
 TRAINING_POOL = "training"
-BEST_MODEL_POOL = "best_model"
+"""Steps that use every core: one at a time, of all runs, so that training never asks for more than the machine has."""
 
 LABEL_COLUMNS = ["transaction_id", "label", "known_at"]
 """What there is to know of a label: all else is for people to read, and text is what takes longest to load."""
 
-RETRIES = dg.RetryPolicy(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
-"""For what can pass, such as a database that restarts; what cannot is raised as a Failure without retries."""
+DAY_BY_DAY = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
+"""A run a day, launched in the days' order. Dagster launches what has no policy in the order of a set."""
 
 Made = TypeVar("Made")
 
@@ -109,6 +109,17 @@ class Plan:
 
     settings: Settings
     partitions: dg.DailyPartitionsDefinition
+
+    @cached_property
+    def retries(self) -> dg.RetryPolicy:
+        """For what can pass, such as a database that restarts; what cannot is raised as a Failure without retries."""
+        said = self.settings.retries
+        return dg.RetryPolicy(
+            max_retries=said.attempts,
+            delay=said.first_delay_seconds,
+            backoff=dg.Backoff.EXPONENTIAL,
+            jitter=dg.Jitter.PLUS_MINUS,
+        )
 
     @cached_property
     def windows(self) -> Windows:

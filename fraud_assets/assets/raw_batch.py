@@ -11,7 +11,7 @@ import pyarrow as pa
 from fraud_assets.assets.batch_metadata import HourlyVolume, batch_facts, rejected_facts
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.pictures import Pictures
-from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, EachDay, Plan, StoredFacts
+from fraud_assets.assets.plan import GROUP, OWNERS, TABLES, EachDay, Plan, StoredFacts
 from fraud_assets.checks import ALL_ROWS_ACCOUNTED_FOR, CHECK_SPECS, all_rows_accounted_for
 from fraud_assets.reporting.figures.hourly import volume_by_hour
 from fraud_assets.sources import (
@@ -58,7 +58,7 @@ def raw_batch_asset(plan: Plan) -> dg.AssetsDefinition:
         partitions_def=plan.partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         check_specs=[CHECK_SPECS[ALL_ROWS_ACCOUNTED_FOR]],
-        retry_policy=RETRIES,
+        retry_policy=plan.retries,
     )
     def raw_batch(
         context: dg.AssetExecutionContext, storage: dg.ResourceParam[StoredFacts], pictures: Pictures

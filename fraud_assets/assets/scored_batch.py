@@ -11,7 +11,7 @@ import pandas as pd
 from fraud_assets.assets.candidate_models import CANDIDATES, PREFIX
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.pictures import Pictures
-from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, Plan, code_version
+from fraud_assets.assets.plan import DAY_BY_DAY, GROUP, OWNERS, TABLES, Plan, code_version
 from fraud_assets.learning import BestModel, Candidate, score
 from fraud_assets.learning.explaining.reasons import REASONS, worded_reasons
 from fraud_assets.learning.watching.review import review_sample
@@ -51,7 +51,8 @@ def scored_batch_asset(plan: Plan) -> dg.AssetsDefinition:
         code_version=code_version("2", vars(plan.alert_policy), learning.review_sample_size, learning.seed),
         # The version that was issued is what live performance is about, however often the day is scored again.
         metadata={"column_comments": _COMMENTS, "keep_first": True},
-        retry_policy=RETRIES,
+        backfill_policy=DAY_BY_DAY,
+        retry_policy=plan.retries,
     )
     def scored_batch(
         context: dg.AssetExecutionContext,

@@ -22,6 +22,7 @@ from fraud_assets.postgres import partition_versions
 from fraud_assets.postgres.storage.reading import Selection, load
 from fraud_assets.postgres.values.to_pandas import to_pandas
 from fraud_assets.reporting.browser import BrowserError, find_browser
+from fraud_assets.settings import RetrySettings
 
 HEADINGS = {
     "average_precision": "AP",
@@ -35,6 +36,8 @@ HEADINGS = {
     "fit_seconds": "fit s",
 }
 INTERVAL = "95 %"
+PATIENT_ATTEMPTS = 2
+"""How often a command tries a step again."""
 
 EXPLANATION = (
     "AP average precision, and its 95 % interval over the days; P@k, R@k precision and recall of each\n"
@@ -54,7 +57,7 @@ def code_location(workplace: Workplace) -> tuple[dg.Definitions, Plan]:
 
 def run_with_history(workplace: Workplace, day: date) -> None:
     """Every asset of a day; before it, in single runs, the raw batches, labels and features that it lacks."""
-    defs, plan = code_location(_with_report_address(workplace))
+    defs, plan = code_location(for_a_command(workplace))
     check_day(plan, day)
     _say_what_pictures_lack(workplace)
     with workplace.instance() as instance:
@@ -63,13 +66,22 @@ def run_with_history(workplace: Workplace, day: date) -> None:
         run_day(defs, instance, day.isoformat())
 
 
-def _with_report_address(workplace: Workplace) -> Workplace:
-    """On a laptop, links lead to where `up` will start the report server, if it finds the port free."""
-    reports = workplace.settings.reports
-    if reports.url is not None or not workplace.is_embedded:
-        return workplace
-    reports = reports.model_copy(update={"url": address(LOOPBACK, reports.port)})
-    return replace(workplace, settings=workplace.settings.model_copy(update={"reports": reports}))
+def for_a_command(workplace: Workplace) -> Workplace:
+    """Somebody waits for it: what fails is not tried again for minutes.
+
+    And on a laptop, links lead to where `up` will start the report server, if it finds the port free.
+    """
+    settings = workplace.settings
+    changes: dict[str, Any] = {
+        "retries": RetrySettings(
+            attempts=min(settings.retries.attempts, PATIENT_ATTEMPTS),
+            first_delay_seconds=min(settings.retries.first_delay_seconds, 1.0),
+        )
+    }
+    if settings.reports.url is None and workplace.is_embedded:
+        url = address(LOOPBACK, settings.reports.port)
+        changes["reports"] = settings.reports.model_copy(update={"url": url})
+    return replace(workplace, settings=settings.model_copy(update=changes))
 
 
 def _say_what_pictures_lack(workplace: Workplace) -> None:

@@ -65,6 +65,15 @@ class SensorSettings(Section):
     )
 
 
+class RetrySettings(Section):
+    """How often a step is tried again after what can pass: a database that restarts, a source that is not there yet."""
+
+    attempts: int = Field(default=4, ge=0, le=20, description="how often it is tried again; 0 fails at once")
+    first_delay_seconds: float = Field(
+        default=5.0, ge=0, le=3_600, description="the pause before it is tried again, doubled each time"
+    )
+
+
 class AlertSettings(Section):
     """Who hears of what failed."""
 

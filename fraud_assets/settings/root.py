@@ -19,6 +19,7 @@ from fraud_assets.settings.operation import (
     Executor,
     ReportSettings,
     RetentionSettings,
+    RetrySettings,
     ScheduleSettings,
     SensorSettings,
     StorageSettings,
@@ -73,6 +74,7 @@ class Settings(BaseSettings):
     reports: ReportSettings = ReportSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     sensors: SensorSettings = SensorSettings()
+    retries: RetrySettings = RetrySettings()
     alerts: AlertSettings = AlertSettings()
     retention: RetentionSettings = RetentionSettings()
 
