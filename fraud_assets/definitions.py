@@ -13,7 +13,7 @@ import dagster as dg
 from fraud_assets.assets import all_assets
 from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import MODELS, TABLES, Plan
-from fraud_assets.automation import daily_job, daily_schedule
+from fraud_assets.automation import automation
 from fraud_assets.keys import with_keys
 from fraud_assets.partitions import daily_partitions
 from fraud_assets.postgres import PostgresModelIOManager, PostgresResource, PostgresTableIOManager
@@ -50,11 +50,13 @@ def build_defs(settings: Settings) -> dg.Definitions:
     configuration of resources in its UI. `export_secrets` puts them there.
     """
     plan = build_plan(settings)
-    job = daily_job()
+    assets = all_assets(plan)
+    automatic = automation(settings, plan.partitions, plan.source, assets)
     return dg.Definitions(
-        assets=all_assets(plan),
-        jobs=[job],
-        schedules=[daily_schedule(job)],
+        assets=assets,
+        jobs=[automatic.job],
+        schedules=[automatic.schedule],
+        sensors=automatic.sensors,
         resources=build_resources(settings),
         executor=dg.in_process_executor if settings.executor is Executor.IN_PROCESS else dg.multiprocess_executor,
     )

@@ -15,6 +15,7 @@ ARROWS = {
     "postgres": set[str](),
     "reporting": set[str](),
     "sources": {"settings", "keys"},
+    "automation": {"settings", "partitions", "sources", "checks"},
     "assets": {"learning", "reporting", "sources", "partitions", "settings", "checks"},
 }
 

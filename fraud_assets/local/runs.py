@@ -14,11 +14,11 @@ from dagster._core.execution.execute_in_process import core_execute_in_process, 
 from dagster._core.utils import make_new_run_id
 
 from fraud_assets.automation import JOB
+from fraud_assets.instance.launcher import PROCESS_TAG
 from fraud_assets.local.console import Steps, err, progress
 from fraud_assets.local.errors import RunFailed, is_lost_database
 from fraud_assets.local.processes import is_alive, own_identity
 
-PROCESS_TAG = "fraud_assets/process"
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 _INTERRUPTS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

@@ -1,6 +1,6 @@
 """Where the database is: one resource that every part of storage is handed. It never shows its password."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ from fraud_assets.postgres.errors import DatabaseUnavailable, PostgresStorageErr
 from fraud_assets.postgres.rights import grant_models, grant_tables
 from fraud_assets.postgres.storage.journal import JournalEntry, append_entry, journal_entries
 from fraud_assets.postgres.storage.ledger import Version, last_version_before, upstream_versions, versions
+from fraud_assets.postgres.storage.outdated import Outdated, outdated_by
 
 
 class PostgresResource(dg.ConfigurableResource[Any]):
@@ -89,6 +90,14 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         """The versions that a version was made from, as the ledger has them today."""
         with self.connect() as connection:
             return upstream_versions(connection, version_id)
+
+    def outdated_by(self, asset_key: str, fact: str, excepted: Collection[tuple[str, str]] = ()) -> list[Outdated]:
+        """What is out of date since partitions of an asset were stored anew with another content and another fact.
+
+        `excepted` are pairs of a reader and what it reads as it was first stored.
+        """
+        with self.connect() as connection:
+            return outdated_by(connection, asset_key, fact, excepted)
 
     def stored_row_counts(self, asset_key: str) -> dict[str, int]:
         """The number of rows of an asset's current partitions, by partition key."""

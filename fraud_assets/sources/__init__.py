@@ -10,24 +10,29 @@ from typing import assert_never
 from fraud_assets.settings import CreditcardSource, FilesSource, Settings, SimulatedSource, SqlSource
 from fraud_assets.sources.base import Source, Surroundings
 from fraud_assets.sources.batch import CHUNK_ROWS, DayBatch, DayCounts
+from fraud_assets.sources.content import content_digest
 from fraud_assets.sources.creditcard import CreditcardFile
 from fraud_assets.sources.errors import EveryRowRejected, SourceError, SourceNotReady, check_not_repeated
 from fraud_assets.sources.files import LandingFolder
 from fraud_assets.sources.label_feed import LabelFeed, labels_of_batches
+from fraud_assets.sources.landing import Arrival
 from fraud_assets.sources.pseudonyms import Pseudonymizer
 from fraud_assets.sources.simulated import Simulator
 from fraud_assets.sources.sql import SqlTable
 from fraud_assets.sources.whole_file import read_file
 
 __all__ = [
+    "Arrival",
     "DayBatch",
     "DayCounts",
     "EveryRowRejected",
     "LabelFeed",
+    "LandingFolder",
     "Source",
     "SourceError",
     "SourceNotReady",
     "check_not_repeated",
+    "content_digest",
     "labels_of_batches",
     "open_source",
     "read_file",

@@ -78,6 +78,18 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def content_digest(path: Path) -> str:
+    """SHA-256 of a file's decompressed bytes: the fingerprint of a batch that is read from it.
+
+    Raises `SourceNotReady` for no file, `SourceError` for an empty, truncated or corrupt one.
+    """
+    digest = hashlib.sha256()
+    with open_bytes(path) as stream:
+        for block in iter(lambda: read_block(stream, path), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 class Utf8Stream(io.RawIOBase):
     """A text file's bytes as UTF-8 without a byte order mark, followed by `trailer`; counts the digest of what it read.
 

@@ -13,7 +13,7 @@ from fraud_assets.sources.content import is_parquet
 from fraud_assets.sources.csv_chunks import CsvFile
 from fraud_assets.sources.days import bounds, require_begun
 from fraud_assets.sources.errors import SourceNotReady
-from fraud_assets.sources.landing import Landing
+from fraud_assets.sources.landing import Arrival, Landing
 from fraud_assets.sources.parquet_chunks import ParquetFile
 from fraud_assets.sources.roles import canonical_columns, needed_columns
 from fraud_assets.sources.rows import RowRules
@@ -41,6 +41,10 @@ class LandingFolder:
 
     def has_day(self, day: date) -> bool:
         return self._landing.has_day(day)
+
+    def arrivals(self) -> list[Arrival]:
+        """The files of all days, as the folder lists them. Raises `SourceError` for no folder."""
+        return self._landing.arrivals()
 
     def read_day(self, day: date) -> DayBatch:
         require_begun(day, self._around.zone)

@@ -15,6 +15,16 @@ _DIGITS = {"%Y": r"\d{4}", "%j": r"\d{3}", **dict.fromkeys(["%y", "%m", "%d", "%
 
 
 @dataclass(frozen=True)
+class Arrival:
+    """A day's file as the folder lists it: whoever writes to it changes its size (bytes) or time (nanoseconds)."""
+
+    day: date
+    path: Path
+    size: int
+    modified: int
+
+
+@dataclass(frozen=True)
 class Landing:
     """A folder with one file a day. `pattern` is a file name with `{date}` in it, and shell wildcards if need be."""
 
@@ -40,6 +50,17 @@ class Landing:
     def first_day(self) -> date | None:
         """The earliest day that a file is named for; None when there is none."""
         return min((day for day, _ in self._dated()), default=None)
+
+    def arrivals(self) -> list[Arrival]:
+        """The files that are named for a day, by day. A day that two files are named for has none: neither counts.
+
+        Raises `SourceError` for a folder that is not there or cannot be read.
+        """
+        found: dict[date, list[Path]] = {}
+        for day, path in self._dated():
+            found.setdefault(day, []).append(path)
+        listed = ((day, paths[0]) for day, paths in sorted(found.items()) if len(paths) == 1)
+        return [arrival for day, path in listed if (arrival := _arrival(day, path)) is not None]
 
     def _wanted(self, day: date) -> str:
         return self.pattern.replace(DATE, glob.escape(day.strftime(self.date_format)))
@@ -69,6 +90,14 @@ class Landing:
         if not dated:
             return f"no file there matches {self.pattern!r} on any day."
         return f"the nearest days that have one are {', '.join(str(near) for near, _ in sorted(dated))}."
+
+
+def _arrival(day: date, path: Path) -> Arrival | None:
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None  # moved away since it was listed
+    return Arrival(day, path, stat.st_size, stat.st_mtime_ns)
 
 
 def _single_stars(pattern: str) -> str:

@@ -10,9 +10,10 @@ import psycopg
 import pytest
 from playwright.sync_api import expect
 
+from fraud_assets.instance.launcher import PROCESS_TAG
 from fraud_assets.local.embedded import EmbeddedServer
 from fraud_assets.local.processes import is_alive, own_identity
-from fraud_assets.local.runs import PROCESS_TAG, end_abandoned_runs
+from fraud_assets.local.runs import end_abandoned_runs
 from fraud_assets_tests.browser import open_page
 from fraud_assets_tests.local.command import Command
 from fraud_assets_tests.small_world import DAY, SIGNING_KEY, SMALL_TOML, fresh_database

@@ -8,12 +8,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from fraud_assets.postgres.dagster_storage import with_psycopg2
+from fraud_assets.instance.storage import with_psycopg2
 
 YAML = """
 storage:
   custom:
-    module: fraud_assets.postgres.dagster_storage
+    module: fraud_assets.instance.storage
     class: PlainUrlPostgresStorage
     config:
       postgres_url: {env: PLAIN_URL}

@@ -1,0 +1,67 @@
+"""The sensor that notices a label feed that has gone quiet: no run fails of it, but models grow old unseen."""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from fraud_assets.automation.alerts import Alert, tell
+from fraud_assets.settings import Settings
+
+SENSOR = "quiet_labels"
+LABELS = "labels"
+COUNT = "labels"
+"""The fact of a partition of `labels` that says how many labels it has."""
+LOOK_SECONDS = 3_600
+
+
+class Ledger(Protocol):
+    """What the sensor asks storage."""
+
+    def stored_facts(self, asset_key: str, fact: str) -> Mapping[str, int]:
+        """A fact of the current version of each partition, by partition key."""
+        ...
+
+
+def label_sensor(settings: Settings, *, now: Callable[[ZoneInfo], datetime] = datetime.now) -> dg.SensorDefinition:
+    """On from the start: it launches nothing. It tells of each silence once. `now` is the clock."""
+    webhook, most = settings.alerts.webhook, settings.sensors.quiet_label_days
+
+    @dg.sensor(
+        name=SENSOR,
+        minimum_interval_seconds=LOOK_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Tells when no label has become known for {most} days; it launches nothing.",
+    )
+    def quiet_labels(context: dg.SensorEvaluationContext, storage: dg.ResourceParam[Ledger]) -> dg.SensorResult:
+        newest = now(settings.tzinfo).date() - timedelta(days=1)
+        last = last_news(storage.stored_facts(LABELS, COUNT))
+        if last is None:
+            return dg.SensorResult(skip_reason="No label has ever been stored.", cursor=context.cursor)
+        silent = (newest - last).days
+        if silent < most:
+            return dg.SensorResult(skip_reason=f"The newest labels are of {last}.", cursor=context.cursor)
+        if context.cursor != last.isoformat():
+            tell(quiet_alert(last, silent), webhook.get_secret_value() if webhook else None)
+        return dg.SensorResult(skip_reason=f"Quiet: the newest labels are of {last}.", cursor=last.isoformat())
+
+    return quiet_labels
+
+
+def last_news(labels: Mapping[str, int]) -> date | None:
+    """The last day on which a label became known; None where there is none."""
+    told = [day for day, count in labels.items() if count > 0]
+    return date.fromisoformat(max(told)) if told else None
+
+
+def quiet_alert(last: date, silent: int) -> Alert:
+    """What people are told of a silence."""
+    return Alert(
+        f"No label for {silent} days",
+        [
+            f"The last labels became known on {last}.",
+            "Ask whoever delivers chargebacks and investigations, and see whether labels of the days since are stored.",
+        ],
+    )
