@@ -1,7 +1,7 @@
 """`up`: the code server, Dagster's UI, its daemon and the report server as children of one process, which end together.
 
-What lives here: starting, waiting, watching and ending them. What does not: the database (database.py), and the report
-server by itself (report_server.py).
+What lives here: starting, waiting, watching and ending them. What does not: the database (database.py,
+kept_database.py), and the report server by itself (report_server.py).
 """
 
 import json
@@ -22,6 +22,7 @@ from fraud_assets.local.console import out, progress
 from fraud_assets.local.daily import code_location
 from fraud_assets.local.database import Workplace
 from fraud_assets.local.errors import Refusal
+from fraud_assets.local.kept_database import KeptDatabase
 from fraud_assets.local.leftovers import STACK_VARIABLE, end_left_behind, only_one
 from fraud_assets.local.ports import LOOPBACK, address, any_port, choose_port
 from fraud_assets.local.reader import reader_environment
@@ -69,7 +70,9 @@ def serve(workplace: Workplace, host: str, port: int | None) -> None:
                 _wait_until_ready(places, services, over)
                 if not over.is_set():
                     _announce(workplace, places)
+                database = KeptDatabase(workplace)
                 while not over.wait(0.5):
+                    database.look()
                     ended_by = [service for service in services if service.process.poll() is not None]
                     if ended_by:
                         break
