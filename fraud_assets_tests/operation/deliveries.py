@@ -73,7 +73,7 @@ known_at_timezone = "UTC"
     def deliver_transactions(self, day: date, *, corrected: bool = False) -> None:
         frame = self.transactions(day)
         if corrected:
-            frame.loc[frame["card"] == 3, "eur"] += 400
+            frame = self.as_corrected(frame)
         written = frame.astype({"eur": object}).drop(columns=["fraud"])
         written.loc[self.unreadable(day), "eur"] = "a lot"
         _write(written, self.landing / f"{day}.csv")
@@ -100,6 +100,10 @@ known_at_timezone = "UTC"
                 "fraud": fraud,
             }
         )
+
+    def as_corrected(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """A day's transactions, with one card's amounts as they should have been."""
+        return frame.assign(eur=(frame["eur"] + 400 * (frame["card"] == 3)).round(2))
 
     def unreadable(self, day: date) -> list[int]:
         """The rows of a day's file that are no transactions."""

@@ -161,16 +161,16 @@ def _power_cut(month: Month, day: date) -> None:
     _deliver_in_time(month, day)
     month.house.run_in_step(day, LONG_STEP)
     month.house.pull_the_plug()
-    month.house.move_to(month.house.at(day + NEXT, 8))
+    month.house.clock.move_to(month.house.at(day + NEXT, 8))
     month.house.stack.up()
     _morning(month, day)
 
 
 def _switched_off(month: Month, day: date) -> None:
     house, night = month.house, day + NEXT
-    house.wait_until_idle()
-    house.stack.end(signal.SIGTERM)
-    house.move_to(house.at(night, 10))
+    if not house.stack.process_ended():
+        house.stack.end(signal.SIGTERM)
+    house.clock.move_to(house.at(night, 10))
     month.deliveries.deliver(day)
     if month.nights.get(night) is not Incident.SWITCHED_OFF:
         house.stack.up()
