@@ -12,6 +12,7 @@ import dagster as dg
 from fraud_assets.automation.failures import failure_sensor
 from fraud_assets.automation.job import JOB, DailyJob, daily_job
 from fraud_assets.automation.landing import Graph, landing_sensor
+from fraud_assets.automation.lost_retries import lost_retries_sensor
 from fraud_assets.automation.quiet_labels import label_sensor
 from fraud_assets.automation.schedule import daily_schedule
 from fraud_assets.settings import Settings
@@ -34,7 +35,7 @@ def automation(
 ) -> Automation:
     """The job, its schedule and the sensors that these settings have: a landing folder has one of its own."""
     job = daily_job()
-    sensors = [failure_sensor(settings.alerts), label_sensor(settings)]
+    sensors = [failure_sensor(settings.alerts), label_sensor(settings), lost_retries_sensor(job)]
     if isinstance(source, LandingFolder):
         sensors.append(landing_sensor(settings, partitions, job, source, graph_of(assets)))
     return Automation(job, daily_schedule(settings, partitions, job), tuple(sensors))

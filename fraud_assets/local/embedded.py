@@ -1,8 +1,9 @@
 """The embedded PostgreSQL: a server of our own for those who have none, one for each home.
 
 `ensure_running` starts it or adopts the one that an earlier run left behind, `running` and `has_process` only look,
-`stop` ends it. The server outlives whoever started it. It listens on 127.0.0.1 only and asks everyone for the password, which is in no
-command line and no log. What does not live here: tables, and everything else that a server of the user's has as well.
+`stop` ends it. The server outlives whoever started it. It listens on 127.0.0.1 only and asks everyone for the password,
+which is in no command line and no log. What does not live here: tables, and everything else that a server of the user's
+has as well.
 """
 
 import errno

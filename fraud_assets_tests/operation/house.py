@@ -12,7 +12,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from functools import cached_property
 from typing import Any
@@ -34,6 +34,8 @@ HOUR = 2
 SCHEDULE = "daily_fraud_model"
 LANDING = "landing_folder"
 FAILURES = "failure_alerts"
+RETRY_SECONDS = 30
+"""Within so long the daemon launches a run again that it means to."""
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -106,7 +108,10 @@ class House:
     def _has_ended_all(self) -> bool:
         if self.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1):
             return False
-        will_retry = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags={WILL_RETRY: "true"})
+        ended = datetime.fromtimestamp(self.clock.now().timestamp() - RETRY_SECONDS, UTC)
+        will_retry = dg.RunsFilter(
+            statuses=[dg.DagsterRunStatus.FAILURE], tags={WILL_RETRY: "true"}, updated_after=ended
+        )
         return all(AUTO_RETRY in run.tags for run in self.instance.get_runs(will_retry))
 
     def switch_on(self) -> None:

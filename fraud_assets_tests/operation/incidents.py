@@ -55,7 +55,7 @@ class Month:
     seconds: dict[date, float] = field(default_factory=dict)
 
     def night(self, day: date) -> None:
-        """Deliver a day's files, let the day be run, and come back the next noon."""
+        """Deliver a day's files, let the day be run, and come back when that is done."""
         began = time.monotonic()
         _NIGHTS.get(self.nights.get(day), _usual)(self, day)  # type: ignore[arg-type]
         self.seconds[day] = time.monotonic() - began
@@ -117,7 +117,6 @@ def _late_file(month: Month, day: date) -> None:
     month.deliveries.deliver_transactions(day)
     house.wait_until(house.at(night, 9, 2))
     house.wait_until(house.at(night, 9, 4))
-    house.wait_until(house.at(night, 12))
 
 
 def _corrected_file(month: Month, day: date) -> None:
@@ -175,7 +174,7 @@ def _switched_off(month: Month, day: date) -> None:
     if month.nights.get(night) is not Incident.SWITCHED_OFF:
         house.stack.up()
         house.wait_until(house.at(night, 10, 2))
-        house.wait_until(house.at(night, 12))
+        house.wait_until(house.at(night, 10, 4))
 
 
 def _label_file_late(month: Month, day: date) -> None:
@@ -186,7 +185,6 @@ def _label_file_late(month: Month, day: date) -> None:
     house.tick_of_schedule(house.at(night, HOUR))
     house.wait_until(house.at(night, 8))
     month.deliveries.deliver_labels(day)
-    house.wait_until(house.at(night, 12))
 
 
 def _disk_full(month: Month, day: date) -> None:
@@ -196,6 +194,8 @@ def _disk_full(month: Month, day: date) -> None:
         time.sleep(FULL_SECONDS)
     month.house.wait_for_database()
     _morning(month, day)
+    # What the daemon could not launch again while the disk was full is the sensor's, minutes later.
+    month.house.wait_until(month.house.at(day + NEXT, 8))
 
 
 @contextmanager

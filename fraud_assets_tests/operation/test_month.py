@@ -121,6 +121,7 @@ def test_after_a_month_each_day_is_there_once_and_each_incident_on_record(month:
     month_days = days_from(FIRST, LAST)
     for day in month_days:
         month.night(day)
+        print(f"{day}: {time.monotonic() - began:.0f} s", flush=True)
     house.wait_until_idle()
     all_days = days_from(HISTORY, LAST)
     books.nothing_under_way(house.instance)
