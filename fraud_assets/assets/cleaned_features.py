@@ -29,6 +29,7 @@ def cleaned_features_asset(plan: Plan) -> dg.AssetsDefinition:
         kinds={"postgres", "pandas"},
         owners=list(OWNERS),
         group_name=GROUP,
+        freshness_policy=plan.freshness,
         code_version=plan.code_versions["cleaned_features"],
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=plan.retries,

@@ -1,6 +1,6 @@
 """The labels that became known on a day, from a feed of their own or from the label column of earlier batches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import TypeAlias
 
@@ -10,10 +10,12 @@ import pyarrow.compute as pc
 
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.plan import GROUP, OWNERS, TABLES, Plan, StoredFacts
+from fraud_assets.checks import fraud_rate_is_as_usual, label_feed_is_alive, specs_of
 from fraud_assets.settings import LabelFiles
 from fraud_assets.sources import LabelFeed, SourceError, SourceNotReady, labels_of_batches
 
-Compute: TypeAlias = Callable[..., dict[str, pa.Table]]
+Told: TypeAlias = Iterator[dg.Output[dict[str, pa.Table]] | dg.AssetCheckResult]
+Compute: TypeAlias = Callable[..., Told]
 
 _COMMENTS = {
     "label": "1 fraud, 0 genuine",
@@ -40,8 +42,10 @@ def labels_asset(plan: Plan) -> dg.AssetsDefinition:
         kinds={"postgres", "table"},
         owners=list(OWNERS),
         group_name=GROUP,
+        freshness_policy=plan.freshness,
         code_version=plan.code_versions["labels"],
         metadata={"column_comments": _COMMENTS},
+        check_specs=specs_of("labels"),
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=plan.retries,
     )
@@ -54,18 +58,19 @@ def _of_batches(plan: Plan) -> tuple[Compute, dict[str, dg.AssetIn]]:
     window = [-delay - 1, min(0, 1 - delay)]
     columns = ["transaction_id", "transaction_time", *(["label"] if plan.roles.label else [])]
 
-    def labels(context: dg.AssetExecutionContext, raw_batch: pa.Table) -> dict[str, pa.Table]:
+    def labels(context: dg.AssetExecutionContext, storage: dg.ResourceParam[StoredFacts], raw_batch: pa.Table) -> Told:
         known = {
             key: labels_of_batches(raw_batch, plan.settings.label_delay, plan.start(key), plan.end(key))
             for key in context.partition_keys
         }
-        return _told(context, plan, known)
+        yield dg.Output(_told(context, plan, known))
+        yield from _checks(plan, storage, context.partition_keys)
 
     return labels, {"raw_batch": dg.AssetIn(metadata={"window": window, "columns": columns, "missing": "empty"})}
 
 
 def _from_feed(plan: Plan, feed_settings: LabelFiles) -> Compute:
-    def labels(context: dg.AssetExecutionContext, storage: dg.ResourceParam[StoredFacts]) -> dict[str, pa.Table]:
+    def labels(context: dg.AssetExecutionContext, storage: dg.ResourceParam[StoredFacts]) -> Told:
         feed = LabelFeed(
             feed_settings,
             plan.settings.tzinfo,
@@ -79,9 +84,16 @@ def _from_feed(plan: Plan, feed_settings: LabelFiles) -> Compute:
             raise
         except SourceError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
-        return _told(context, plan, known)
+        yield dg.Output(_told(context, plan, known))
+        yield from _checks(plan, storage, context.partition_keys)
 
     return labels
+
+
+def _checks(plan: Plan, storage: StoredFacts, days: Sequence[str]) -> Iterator[dg.AssetCheckResult]:
+    labels, frauds = (storage.stored_facts("labels", fact) for fact in ("labels", "frauds"))
+    yield label_feed_is_alive(days, labels, plan.settings.sensors.quiet_label_days)
+    yield fraud_rate_is_as_usual(days, labels, frauds)
 
 
 def _told(context: dg.AssetExecutionContext, plan: Plan, known: dict[str, pa.Table]) -> dict[str, pa.Table]:

@@ -12,7 +12,8 @@ from fraud_assets.assets.batch_metadata import HourlyVolume, batch_facts, reject
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import GROUP, OWNERS, TABLES, EachDay, Plan, StoredFacts
-from fraud_assets.checks import ALL_ROWS_ACCOUNTED_FOR, CHECK_SPECS, all_rows_accounted_for
+from fraud_assets.assets.stored_batch import limits_of, stored_batches
+from fraud_assets.checks import batch_checks, specs_of, volume_is_as_usual
 from fraud_assets.reporting.figures.hourly import volume_by_hour
 from fraud_assets.sources import (
     DayBatch,
@@ -39,6 +40,7 @@ def raw_batch_asset(plan: Plan) -> dg.AssetsDefinition:
         "kinds": {"postgres", "table"},
         "owners": list(OWNERS),
         "group_name": GROUP,
+        "freshness_policy": plan.freshness,
         "code_version": plan.code_versions["raw_batch"],
     }
 
@@ -57,7 +59,7 @@ def raw_batch_asset(plan: Plan) -> dg.AssetsDefinition:
         },
         partitions_def=plan.partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        check_specs=[CHECK_SPECS[ALL_ROWS_ACCOUNTED_FOR]],
+        check_specs=specs_of("raw_batch"),
         retry_policy=plan.retries,
     )
     def raw_batch(
@@ -89,12 +91,10 @@ def raw_batch_asset(plan: Plan) -> dg.AssetsDefinition:
 
         yield dg.Output(EachDay(keys, accepted), "raw_batch")
         yield dg.Output(rejected, "rejected_rows")
-        yield all_rows_accounted_for(
-            keys,
-            storage.stored_facts("raw_batch", "rows_in"),
-            storage.stored_row_counts("raw_batch"),
-            storage.stored_row_counts("rejected_rows"),
-        )
+        watching = plan.settings.watching
+        yield volume_is_as_usual(keys, storage.stored_row_counts("raw_batch"), watching.volume_factor)
+        # Those that block come last: after one that fails, nothing more of the step is heard.
+        yield from batch_checks(stored_batches(plan, storage, keys), limits_of(watching))
 
     return raw_batch
 

@@ -48,6 +48,7 @@ def scored_batch_asset(plan: Plan) -> dg.AssetsDefinition:
         kinds={"postgres", "scikitlearn"},
         owners=list(OWNERS),
         group_name=GROUP,
+        freshness_policy=plan.freshness,
         code_version=code_version("2", vars(plan.alert_policy), learning.review_sample_size, learning.seed),
         # The version that was issued is what live performance is about, however often the day is scored again.
         metadata={"column_comments": _COMMENTS, "keep_first": True},

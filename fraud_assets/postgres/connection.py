@@ -1,6 +1,6 @@
 """Where the database is: one resource that every part of storage is handed. It never shows its password."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,8 +14,15 @@ from pydantic import Field
 from fraud_assets.postgres.bootstrap import create_ledger
 from fraud_assets.postgres.errors import DatabaseUnavailable, PostgresStorageError
 from fraud_assets.postgres.rights import grant_models, grant_tables
+from fraud_assets.postgres.storage.extents import Extent, extents
 from fraud_assets.postgres.storage.journal import JournalEntry, append_entry, journal_entries
-from fraud_assets.postgres.storage.ledger import Version, last_version_before, upstream_versions, versions
+from fraud_assets.postgres.storage.ledger import (
+    Version,
+    current_versions,
+    last_version_before,
+    upstream_versions,
+    versions,
+)
 from fraud_assets.postgres.storage.outdated import Outdated, outdated_by
 
 
@@ -98,6 +105,19 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         """
         with self.connect() as connection:
             return outdated_by(connection, asset_key, fact, excepted)
+
+    def stored_extents(
+        self, asset_key: str, partition_keys: Iterable[str], *, distinct: str, ordered: str
+    ) -> dict[str, Extent]:
+        """By partition that is stored: its rows, the distinct values of one column, and the ends of another."""
+        with self.connect() as connection:
+            return extents(connection, asset_key, partition_keys, distinct, ordered)
+
+    def stored_schemas(self, asset_key: str, partition_keys: Iterable[str]) -> dict[str, pa.Schema]:
+        """By partition that is stored as a table: the Arrow schema that its current version was handed in with."""
+        with self.connect() as connection:
+            found = current_versions(connection, asset_key, partition_keys)
+        return {version.partition_key: version.schema for version in found if version.schema is not None}
 
     def stored_row_counts(self, asset_key: str) -> dict[str, int]:
         """The number of rows of an asset's current partitions, by partition key."""

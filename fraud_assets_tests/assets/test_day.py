@@ -20,7 +20,7 @@ from fraud_assets.assets.evaluation_metadata import COMPARED
 from fraud_assets.assets.evaluation_table import validation_rows
 from fraud_assets.assets.feature_importance import measured_model
 from fraud_assets.assets.pictures import Pictures
-from fraud_assets.checks import EVERY_FAMILY_FITTED
+from fraud_assets.checks.specs import EVERY_FAMILY_FITTED
 from fraud_assets.learning import METRICS, score
 from fraud_assets.learning.explaining.reasons import REASONS
 from fraud_assets.learning.explaining.words import in_words
