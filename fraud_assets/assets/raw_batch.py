@@ -93,7 +93,6 @@ def raw_batch_asset(plan: Plan) -> dg.AssetsDefinition:
         yield dg.Output(rejected, "rejected_rows")
         watching = plan.settings.watching
         yield volume_is_as_usual(keys, storage.stored_row_counts("raw_batch"), watching.volume_factor)
-        # Those that block come last: after one that fails, nothing more of the step is heard.
         yield from batch_checks(stored_batches(plan, storage, keys), limits_of(watching))
 
     return raw_batch

@@ -208,8 +208,8 @@ def volume_is_as_usual(days: Sequence[str], rows: Mapping[str, int], factor: flo
         seen=seen,
         expected=f"Between 1/{factor:g} and {factor:g} times the median of the last {WEEKS} same weekdays.",
         what_to_do=(
-            "Look whether the batch is whole, and whether there was a holiday, an outage or a campaign; have one that is "
-            "not whole delivered again."
+            "Look whether the batch is whole, and whether there was a holiday, an outage or a campaign; have one "
+            "that is not whole delivered again."
         ),
         numbers={
             "days_judged": len(judged),

@@ -19,7 +19,7 @@ FEW = 20
 WEEKS_OF_RATES = 28
 FEWEST_DAYS = 7
 SURE = 4.0
-"""By how many standard deviations the share of frauds must differ; labels of a day are not independent of each other."""
+"""By how many standard deviations the share of frauds must differ: labels of a day are not independent."""
 MUCH = 1.5
 """And by which factor: where there are many labels, small differences are sure, and no reason to look."""
 
@@ -32,9 +32,7 @@ def label_feed_is_alive(days: Sequence[str], labels: Mapping[str, int], quiet_da
     odd = [f"{day}: {problem}" for day in days if (problem := _silence(day, labels, quiet_days))]
     heard = any(labels.values())
     last = days[-1]
-    seen = (
-        f"{last}: {counted(labels.get(last, 0), 'label')} became known." if heard else "No label has ever been known."
-    )
+    seen = f"{last}: {counted(labels.get(last, 0), 'label')} became known." if heard else "No label is known yet."
     return result(
         LABEL_FEED_ALIVE,
         passed=not odd,
@@ -90,10 +88,10 @@ def fraud_rate_is_as_usual(
         FRAUD_RATE_AS_USUAL,
         passed=not odd,
         seen=f"{listed(odd)}." if odd else seen,
-        expected=f"The share of the {WEEKS_OF_RATES} days before, within {SURE:g} standard deviations or {MUCH:g} times.",
+        expected=f"That of the {WEEKS_OF_RATES} days before, within {SURE:g} standard deviations or {MUCH:g} times.",
         what_to_do=(
-            "Look at the new frauds by segment and amount: an attack is to be told of, a changed meaning of the label to "
-            "be mended at its source."
+            "Look at the new frauds by segment and amount: tell the team of an attack, and mend a changed "
+            "meaning of the label at its source."
         ),
         numbers={
             "fraud_rate": frauds[last] / labels[last] if last else None,

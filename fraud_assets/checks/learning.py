@@ -33,9 +33,7 @@ def every_family_fitted(failures: Mapping[str, str]) -> dg.AssetCheckResult:
     return result(
         EVERY_FAMILY_FITTED,
         passed=not failures,
-        seen=f"{listed([f'{family}: {reason}' for family, reason in failures.items()])}"
-        if failures
-        else "Every family was fitted.",
+        seen=f"Not fitted: {listed(list(failures))}." if failures else "Every family was fitted.",
         expected="Every family of candidates is fitted.",
         what_to_do="Read the reason; the day went on with the others, and the next one tries again.",
         numbers={f"failure of {family}": reason for family, reason in failures.items()},

@@ -35,20 +35,16 @@ CHECK_SPECS: Mapping[str, dg.AssetCheckSpec] = {
         _blocking(
             COLUMNS_AS_PROMISED,
             "raw_batch",
-            "The stored columns and their types are those that the source's roles name.",
+            "Stored columns and types are those that the source's roles name.",
         ),
         _blocking(ALL_ROWS_ACCOUNTED_FOR, "raw_batch", "Rows received = rows accepted + rows rejected, as stored."),
-        _blocking(
-            FEW_ROWS_REJECTED, "raw_batch", "No more than watching.max_rejected_share of the rows were rejected."
-        ),
+        _blocking(FEW_ROWS_REJECTED, "raw_batch", "At most watching.max_rejected_share of the rows were rejected."),
         _blocking(
             NO_DUPLICATES,
             "raw_batch",
-            "No stored transaction id is there twice, and at most watching.max_duplicate_share of the rows repeated one.",
+            "No stored id is there twice, and at most watching.max_duplicate_share of the rows repeated one.",
         ),
-        _blocking(
-            TIMES_IN_DAY, "raw_batch", "Every stored transaction happened on the partition's day, in its timezone."
-        ),
+        _blocking(TIMES_IN_DAY, "raw_batch", "Every stored transaction happened on the partition's day."),
         _warning(
             VOLUME_AS_USUAL,
             "raw_batch",

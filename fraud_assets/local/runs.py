@@ -1,8 +1,7 @@
 """Runs in this process: Dagster executes the assets, a bar shows how far it is, and a failure is one sentence."""
 
-import re
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from dagster._core.execution.execute_in_process import core_execute_in_process, 
 from dagster._core.utils import make_new_run_id
 
 from fraud_assets.automation import JOB
+from fraud_assets.automation.told import failures, said_of
 from fraud_assets.instance.launcher import PROCESS_TAG
 from fraud_assets.local.console import Steps, err, progress
 from fraud_assets.local.errors import RunFailed, is_lost_database
@@ -77,44 +77,18 @@ def _execute(
         if result.success:
             bar.finish()
     for evaluation in result.get_asset_check_evaluations():
-        if not evaluation.passed:
-            _warn(evaluation)
+        # Those that block are why the run has failed, which is said below.
+        if not evaluation.passed and not evaluation.blocking:
+            err.print(said_of(evaluation), markup=False)
     if not result.success and any(map(_is_interrupt, result.all_events)):
         raise KeyboardInterrupt
     if not result.success:
-        raise RunFailed("\n".join(_failures(result.all_events)) or f"{title} did not succeed.")
-
-
-def _warn(evaluation: dg.AssetCheckEvaluation) -> None:
-    seen = ", ".join(f"{name.replace('_', ' ')}: {value.value}" for name, value in evaluation.metadata.items())
-    name = f"{evaluation.asset_key.to_user_string()}, {evaluation.check_name.replace('_', ' ')}"
-    err.print(f"Check failed ({name}): {seen}", markup=False)
+        raise RunFailed("\n".join(failures(result.all_events)) or f"{title} did not succeed.")
 
 
 def _is_interrupt(event: dg.DagsterEvent) -> bool:
     data: Any = event.event_specific_data
     return event.event_type is DagsterEventType.STEP_FAILURE and data.error.cls_name in _INTERRUPTS
-
-
-def _failures(events: Iterable[dg.DagsterEvent]) -> Iterator[str]:
-    for event in events:
-        if event.event_type is DagsterEventType.STEP_FAILURE:
-            data: Any = event.event_specific_data
-            said = data.user_failure_data.description if data.user_failure_data else None
-            yield f"{event.step_key} failed: {said or _innermost(data.error)}"
-        elif event.event_type is DagsterEventType.RUN_FAILURE:
-            data = event.event_specific_data
-            if data.first_step_failure_event is None:
-                yield f"The run failed: {_innermost(data.error)}"
-
-
-def _innermost(error: Any) -> str:
-    while error is not None and error.cause is not None:
-        error = error.cause
-    if error is None:
-        return "no reason was recorded."
-    # Python writes the class of an error, with its modules, before what it says.
-    return re.sub(r"^[\w.]+(Error|Exception|NotReady|Unavailable|Rejected): ", "", " ".join(error.message.split()))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from fraud_assets.postgres.storage.ledger import current_versions
 
 @dataclass(frozen=True)
 class Extent:
-    """Of one partition as it is stored: its rows, the distinct values of a column, the ends of another (None: no row)."""
+    """Of one stored partition: its rows, the distinct values of a column, the ends of another (None: no row)."""
 
     rows: int
     distinct: int
