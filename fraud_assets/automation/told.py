@@ -33,11 +33,14 @@ def reasons(events: Iterable[dg.DagsterEvent]) -> Iterator[tuple[str, str]]:
             else:
                 said = data.user_failure_data.description if data.user_failure_data else None
                 yield step, said or innermost(data.error)
-        elif event.event_type is DagsterEventType.RUN_FAILURE and (
-            data is None or data.first_step_failure_event is None
-        ):
+        elif event.event_type is DagsterEventType.RUN_FAILURE and _is_its_own(data):
             error = data.error if data is not None else None
             yield "", innermost(error) if error else event.message or "no reason was recorded."
+
+
+def _is_its_own(failure: Any) -> bool:
+    """Whether a run failed by itself, and not with a step."""
+    return failure is None or failure.first_step_failure_event is None
 
 
 def said_of(evaluation: dg.AssetCheckEvaluation) -> str:
