@@ -4,9 +4,8 @@ What lives here: which asset a setting means, and the days that today's settings
 removing anything (postgres, local).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import dagster as dg
 
@@ -19,8 +18,6 @@ from fraud_assets.settings import RetentionSettings
 
 ARCHIVED_VERSIONS = "archived_versions"
 """The metadata of an asset that says how many superseded versions of a partition storage keeps."""
-
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,19 @@ class Kept:
 
 def kept(settings: RetentionSettings, asset_key: str) -> Kept:
     """What the settings say of an asset: by its own name, else by that of the family that it belongs to."""
-    return Kept(_of(settings.days, asset_key), _of(settings.archived_versions, asset_key))
+    days, versions = (meant(values, asset_key) for values in (settings.days, settings.archived_versions))
+    return Kept(
+        days=None if days is None else settings.days[days],
+        archived_versions=None if versions is None else settings.archived_versions[versions],
+    )
+
+
+def meant(values: Container[str], asset_key: str) -> str | None:
+    """The name by which an asset is set: its own, else that of the family that it belongs to."""
+    name = asset_key
+    while name not in values and "/" in name:
+        name = name.rpartition("/")[0]
+    return name if name in values else None
 
 
 def with_archived_versions(assets: Iterable[dg.AssetsDefinition], plan: Plan) -> list[dg.AssetsDefinition]:
@@ -64,12 +73,12 @@ def mistakes(plan: Plan, assets: Sequence[dg.AssetsDefinition]) -> list[str]:
         if name not in names | families
     ]
     needed = needed_days(plan, assets)
-    for name in sorted(names):
-        days = kept(settings, name).days
-        if days is not None and days < needed.get(name, 1):
+    for name, days in settings.days.items():
+        longest = max((needed.get(asset, 1) for asset in names if meant(settings.days, asset) == name), default=1)
+        if days < longest:
             found.append(
-                f"retention.days keeps {days} days of {name}, and today's settings look back on {needed[name]}; keep "
-                f"{needed[name]} or more."
+                f"retention.days keeps {days} days of {name}, and today's settings look back on {longest}; keep "
+                f"{longest} or more."
             )
     return found
 
@@ -107,10 +116,3 @@ def _asked_of_the_ledger(plan: Plan) -> Iterable[tuple[str, int]]:
     yield "feature_drift", 1 - SHOWN_DAYS
     for name in CANDIDATES:
         yield f"{PREFIX}/{name}", -learning.search_every_days
-
-
-def _of(values: Mapping[str, Value], asset_key: str) -> Value | None:
-    name = asset_key
-    while name not in values and "/" in name:
-        name = name.rpartition("/")[0]
-    return values.get(name)

@@ -275,6 +275,15 @@ def _overridden(override: Any) -> None:
 
 
 @cli.command()
+@click.option("--dry-run", is_flag=True, help="Show what would go, and change nothing.")
+def prune(dry_run: bool) -> None:
+    """Remove what is older, or more, than the settings under retention keep, and Dagster's old events."""
+    from fraud_assets.local.prune import print_pruned, prune_workplace
+
+    print_pruned(prune_workplace(_workplace(), dry_run=dry_run))
+
+
+@cli.command()
 def doctor() -> None:
     """Show what is set and what works, and what to do about the rest."""
     from fraud_assets.local.doctor import examine

@@ -36,12 +36,14 @@ def wait_briefly(connection: Connection[Any]) -> None:
     connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT_MS)))
 
 
-def patiently(connection: Connection[Any], relation: Relation, attempt: Callable[[], Result]) -> Result:
+def patiently(
+    connection: Connection[Any], relation: Relation, attempt: Callable[[], Result], seconds: float = PATIENCE_SECONDS
+) -> Result:
     """Do something in a transaction, or savepoint, of its own, until it gets its locks.
 
-    Raises `DatabaseUnavailable` when it has not got them for `PATIENCE_SECONDS`.
+    Raises `DatabaseUnavailable` when it has not got them for so many seconds.
     """
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + seconds
     while True:
         try:
             with connection.transaction():
@@ -49,7 +51,7 @@ def patiently(connection: Connection[Any], relation: Relation, attempt: Callable
         except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
             if time.monotonic() > deadline:
                 raise DatabaseUnavailable(
-                    f"Somebody has been using {relation} for {PATIENCE_SECONDS:.0f} s, so that it could not be "
+                    f"Somebody has been using {relation} for {seconds:.0f} s, so that it could not be "
                     "changed; end that session and try again."
                 ) from error
             # Readers who queued behind our request get their turn before the next attempt.

@@ -34,8 +34,8 @@ class PostgresModelIOManager(dg.ConfigurableIOManager):
 
     Output metadata: `volatile` (attributes that measure the run, such as seconds: kept and signed beside the payload,
     and left out of the content hash) and `archived_versions` (as for tables). Input metadata: `missing` ("error" or
-    "empty": None is loaded then) and `window`, as for tables. A reader without partitions of its own, and one with an `AllPartitionMapping`, gets a dict of
-    partition key to model with all that exist.
+    "empty": None is loaded then) and `window`, as for tables. A reader without partitions of its own, and one with an
+    `AllPartitionMapping`, gets a dict of partition key to model with all that exist.
     """
 
     postgres: dg.ResourceDependency[PostgresResource]
