@@ -284,6 +284,17 @@ def prune(dry_run: bool) -> None:
 
 
 @cli.command()
+@click.option("--customer", required=True, metavar="ID", help="The customer's id, as the source writes it.")
+@click.option("--dry-run", is_flag=True, help="Show what is stored of the customer, and change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def forget(customer: str, dry_run: bool, yes: bool) -> None:
+    """Remove a customer from every current and archived version, and from Dagster's own tables and logs."""
+    from fraud_assets.local.forgetting.command import forget as forget_customer
+
+    forget_customer(_workplace(), customer, dry_run=dry_run, agreed=lambda question: yes or click.confirm(question))
+
+
+@cli.command()
 def doctor() -> None:
     """Show what is set and what works, and what to do about the rest."""
     from fraud_assets.local.doctor import examine
