@@ -275,6 +275,16 @@ def _overridden(override: Any) -> None:
 
 
 @cli.command()
+def connection() -> None:
+    """Print what a shell needs for psql, pg_dump and pg_restore, for eval; starts the embedded database."""
+    from fraud_assets.local.client import shell_lines
+    from fraud_assets.settings import load_settings
+
+    for line in shell_lines(load_settings()):
+        out.print(line, markup=False)
+
+
+@cli.command()
 @click.option("--dry-run", is_flag=True, help="Show what would go, and change nothing.")
 def prune(dry_run: bool) -> None:
     """Remove what is older, or more, than the settings under retention keep, and Dagster's old events."""

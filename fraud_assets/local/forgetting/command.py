@@ -131,7 +131,7 @@ def _print(stored: Stored, *, dry_run: bool) -> None:
 
 def _remove(workplace: Workplace, stored: Stored) -> None:
     found, postgres = stored.search, workplace.postgres()
-    with progress("forgetting", len(found.found) + 3) as bar:
+    with progress("forgetting", 2 * len(found.found) + 2) as bar:
         in_dagster(workplace, found.known, dry_run=False)
         bar.advance("Dagster's tables")
         with postgres.connect() as connection:
@@ -141,8 +141,8 @@ def _remove(workplace: Workplace, stored: Stored) -> None:
             for one in found.found:
                 _take_out(connection, one, found)
                 bar.advance(f"{one.version.asset_key} {one.version.partition_key}")
-        settle(postgres)
-        bar.advance("files rewritten")
+        settle(postgres, lambda version: bar.advance(f"files of {version.asset_key} {version.partition_key}"))
+        bar.finish()
 
 
 def _take_out(connection: Connection[Any], found: Found, of: Search) -> None:

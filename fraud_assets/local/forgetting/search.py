@@ -94,7 +94,8 @@ def _holdings(connection: Connection[Any]) -> Iterator[Holding]:
     assets = connection.execute("SELECT asset_key FROM dagster_io.tables ORDER BY asset_key").fetchall()
     for (asset,) in assets:
         spec = registered_spec(connection, asset)
-        for version in held_versions(connection, asset) if spec is not None else ():
+        assert spec is not None
+        for version in held_versions(connection, asset):
             columns = frozenset(column.name for column in own_columns(connection, spec, version))
             if columns:  # somebody may have dropped its table by hand
                 yield Holding(spec, version, columns)

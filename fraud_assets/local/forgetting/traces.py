@@ -22,7 +22,7 @@ VERSIONS = Relation("dagster_io", "versions")
 
 
 def in_dagster(workplace: Workplace, known: Identifiers, *, dry_run: bool) -> dict[str, int]:
-    """Take the ids out of Dagster's tables, and out of their files; returns the rows of each table, or would-be rows."""
+    """Take the ids out of Dagster's tables, and out of their files; returns the rows by table."""
     with psycopg.connect(workplace.dagster_database_url, autocommit=True) as connection:
         if not has_event_log(connection):
             return {}

@@ -169,11 +169,11 @@ def _note(connection: Connection[Any], version: Version, rows: int, *, deleted: 
     )
 
 
-def settle(postgres: PostgresResource) -> list[Version]:
+def settle(postgres: PostgresResource, told: Callable[[Version], object] = lambda version: None) -> list[Version]:
     """Rewrite the files of all marked versions, and bring their records up to date. Returns them as they were.
 
-    Raises `DatabaseUnavailable` where somebody keeps a table in use for `PATIENCE_SECONDS`; what is left then stays
-    marked.
+    `told` hears of each that is done. Raises `DatabaseUnavailable` where somebody keeps a table in use for
+    `PATIENCE_SECONDS`; what is left then stays marked.
     """
     with postgres.connect() as connection:
         marked = unsettled(connection)
@@ -193,6 +193,7 @@ def settle(postgres: PostgresResource) -> list[Version]:
                 " WHERE version_id = %s",
                 [content.row_count, content.byte_count, content.content_hash, UNSETTLED, found.version_id],
             )
+            told(version)
         for spec in specs.values():
             if spec is not None and spec.layout is Layout.PARTITIONS:
                 _renew_statistics(connection, spec.relation)
