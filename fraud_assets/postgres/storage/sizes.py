@@ -91,7 +91,8 @@ def lock_room(connection: Connection[Any]) -> LockRoom:
     ).fetchone()
     largest = connection.execute(
         "SELECT concat(n.nspname, '.', c.relname), count(*)"
-        " FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'p' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 1"
+        " FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE c.relkind = 'p' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 1"
     ).fetchone()
     assert row is not None
     name, partitions = largest or (None, 0)
