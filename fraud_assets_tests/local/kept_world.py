@@ -16,19 +16,21 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from fraud_assets.local.daily import code_location
 from fraud_assets.local.database import Workplace, open_workplace
 from fraud_assets.local.embedded import EmbeddedServer
 from fraud_assets.local.postgres_binaries import find_client
+from fraud_assets.local.runs import Days, run_range
 from fraud_assets.settings import SimulatedSource, load_settings
 from fraud_assets.sources.simulated import simulate_day
 from fraud_assets_tests.small_world import SIGNING_KEY, fresh_database
 
-FIRST, LAST = date(2026, 3, 1), date(2026, 3, 16)
+FIRST, LAST = date(2026, 3, 1), date(2026, 3, 13)
 DAYS = [(FIRST + timedelta(days=number)).isoformat() for number in range((LAST - FIRST).days + 1)]
 TOML = """
 label_delay_days = 1
-training_days = 6
-validation_days = 3
+training_days = 4
+validation_days = 2
 start_date = 2026-03-01
 [source]
 kind = "files"
@@ -50,9 +52,17 @@ jobs = 1
 alerts_per_day = 10
 [reports]
 pictures = false
-history_days = 10
+history_days = 5
 """
-BROKEN = "TX-BROKEN-7,2026-03-12 10:00:00,{customer}\n"
+SMALL = SimulatedSource(customers=250, terminals=250, radius=18.0)
+BATCHES = ("raw_batch", "rejected_rows")
+MODELS = ("candidate_models/logistic_regression", "candidate_models/k_nearest_neighbors")
+OF_A_DAY = (
+    *("raw_batch", "rejected_rows", "labels", "cleaned_features", *MODELS, "evaluation_table", "evaluation_slices"),
+    *("calibration_bins", "operating_points", "best_model", "scored_batch", "performance_report", "daily_summary"),
+)
+"""Two families are enough of a day here; all six take ten times as long."""
+BROKEN = "TX-BROKEN-7,2026-03-10 10:00:00,{customer}\n"
 
 
 def customer_of(number: int) -> str:
@@ -62,7 +72,7 @@ def customer_of(number: int) -> str:
 @lru_cache
 def spender() -> str:
     """A customer with an alert on the last day: the one whose card paid the most then."""
-    rows = simulate_day(SimulatedSource(customers=400, terminals=400, radius=14.0), LAST, 86_400)
+    rows = simulate_day(SMALL, LAST, 86_400)
     return customer_of(int(rows["customer_id"][rows["amount"].argmax()]))
 
 
@@ -71,7 +81,7 @@ def write_files(folder: Path) -> None:
     folder.mkdir()
     for key in DAYS:
         day = date.fromisoformat(key)
-        rows = simulate_day(SimulatedSource(customers=400, terminals=400, radius=14.0), day, 86_400)
+        rows = simulate_day(SMALL, day, 86_400)
         with (folder / f"{key}.csv").open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["TX", "AT", "AMOUNT", "FRAUD", "CARD", "SHOP"])
@@ -87,7 +97,7 @@ def write_files(folder: Path) -> None:
                         f"S{rows['terminal_id'][number]}",
                     ]
                 )
-            if key == "2026-03-12":
+            if key == "2026-03-10":
                 writer.writerow(["TX-REJECTED-7", f"{key} 11:00:00", "a lot", 1, spender(), "S1"])
                 file.write(BROKEN.format(customer=spender()))
 
@@ -121,6 +131,15 @@ class Kept:
     def rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
         with psycopg.connect(self.url) as connection:
             return connection.execute(query.encode(), list(values)).fetchall()
+
+
+def run(workplace: Workplace, first: str, last: str) -> None:
+    """The batches and features of a range, and all of its last day."""
+    defs, _ = code_location(workplace)
+    with workplace.instance() as instance:
+        for assets in (BATCHES, ["labels"], ["cleaned_features"]):
+            run_range(defs, instance, assets, Days(first, last))
+        run_range(defs, instance, OF_A_DAY, Days(last, last))
 
 
 def dumped(url: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from psycopg import Connection, sql
 
 from fraud_assets.postgres.names import Relation
-from fraud_assets.postgres.storage.forgetting import rewrite_patiently
+from fraud_assets.postgres.storage.forgetting import rewrite_patiently, rewrite_statistics
 
 ROWS_AT_A_TIME = 500
 
@@ -65,6 +65,7 @@ def write_anew(connection: Connection[Any]) -> None:
     """Rewrite all of these tables: what was changed in them is then in none of their files. In autocommit."""
     for place in existing_places(connection):
         rewrite_patiently(connection, place.relation)
+    rewrite_statistics(connection)
 
 
 def _changed(connection: Connection[Any], place: Place, change: Callable[[str], str], dry_run: bool) -> int:

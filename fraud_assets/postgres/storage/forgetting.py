@@ -197,6 +197,8 @@ def settle(postgres: PostgresResource, told: Callable[[Version], object] = lambd
         for spec in specs.values():
             if spec is not None and spec.layout is Layout.PARTITIONS:
                 _renew_statistics(connection, spec.relation)
+        if marked:
+            rewrite_statistics(connection)
     return marked
 
 
@@ -221,6 +223,11 @@ def rewrite_patiently(connection: Connection[Any], relation: Relation) -> None:
                 "again."
             )
         time.sleep(0.2)
+
+
+def rewrite_statistics(connection: Connection[Any]) -> None:
+    """The same for the catalogue of statistics, which quotes values too; only its owner, a superuser, may."""
+    rewrite(connection, Relation("pg_catalog", "pg_statistic"))
 
 
 def _renew_statistics(connection: Connection[Any], relation: Relation) -> None:
