@@ -9,9 +9,11 @@ and nothing of whose they were. What does not live here: which rows.
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import class_row
 
@@ -214,6 +216,7 @@ def _shared(marked: list[Version], specs: Mapping[str, TableSpec | None]) -> lis
 
 def rewrite_patiently(connection: Connection[Any], relation: Relation) -> None:
     """Rewrite a table's files, again and again until nobody is in the way. Raises `DatabaseUnavailable`."""
+    _clear_statistics(connection, relation)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not rewrite(connection, relation):
         if time.monotonic() > deadline:
@@ -223,6 +226,23 @@ def rewrite_patiently(connection: Connection[Any], relation: Relation) -> None:
                 "again."
             )
         time.sleep(0.2)
+
+
+def _clear_statistics(connection: Connection[Any], relation: Relation) -> None:
+    """Drop the planner's statistics of a table: ANALYZE leaves those of one that has become empty as they were.
+
+    Before PostgreSQL 18 only a superuser may.
+    """
+    names = [relation.schema, relation.name]
+    if connection.info.server_version >= 180_000:
+        connection.execute(
+            "SELECT pg_clear_attribute_stats(schemaname, tablename, attname, inherited) FROM pg_stats"
+            " WHERE schemaname = %s AND tablename = %s",
+            names,
+        )
+        return
+    with suppress(psycopg.errors.InsufficientPrivilege):
+        connection.execute("DELETE FROM pg_statistic WHERE starelid = to_regclass(format('%%I.%%I', %s, %s))", names)
 
 
 def rewrite_statistics(connection: Connection[Any]) -> None:
@@ -236,4 +256,5 @@ def _renew_statistics(connection: Connection[Any], relation: Relation) -> None:
         "SELECT FROM pg_stats WHERE schemaname = %s AND tablename = %s LIMIT 1", [relation.schema, relation.name]
     ).fetchone()
     if quoted is not None:
+        _clear_statistics(connection, relation)
         connection.execute(sql.SQL("ANALYZE {}").format(relation.identifier))
