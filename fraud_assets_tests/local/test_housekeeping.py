@@ -22,7 +22,7 @@ from fraud_assets.postgres.storage.forgetting import held_versions
 from fraud_assets.postgres.storage.tables import registered_spec
 from fraud_assets.settings import load_settings
 from fraud_assets_tests.local.command import Command
-from fraud_assets_tests.local.kept_world import BATCHES, DAYS, Kept, kept_world, run, spender
+from fraud_assets_tests.local.kept_world import BATCHES, DAYS, OF_A_DAY, Kept, kept_world, run, spender
 from fraud_assets_tests.small_world import SIGNING_KEY
 
 PAGE = Path(fraud_assets.__file__).parents[1] / "docs" / "operating.md"
@@ -87,8 +87,8 @@ def test_doctor_shows_how_full_the_house_is(workplace: Workplace, fraud_assets: 
     said = fraud_assets("doctor")
     assert said.code == 0, said.out
     assert re.search(r"ok +sizes: [\d.]+ MB in the database, .* the ledger; [\d.]+ MB in Dagster's own", said.out)
-    assert re.search(r"raw_batch: [\d.]+ [kM]B in 12 partitions, and [\d.]+ [kM]B in 6 archived versions", said.out)
-    assert re.search(r"ok +locks: room for 25,600 .* a read through fraud\.\w+ 12", said.out)
+    assert re.search(r"raw_batch: [\d.]+ [kM]B in 10 partitions, and [\d.]+ [kM]B in 6 archived versions", said.out)
+    assert re.search(r"ok +locks: room for 25,600 .* a read through fraud\.\w+ 10", said.out)
     assert "all partitions are kept; Dagster's events 90 days" in said.out
 
 
@@ -155,7 +155,7 @@ def test_a_backup_is_restored_by_the_page_and_goes_on(
     assert (listed.code, LAST_RUN in listed.out) == (0, True)
     moved = open_workplace(load_settings())
     assert _materialized(moved, "raw_batch") == set(DAYS[:-1])
-    run(moved, NEXT, NEXT)
+    run(moved, NEXT, NEXT, [*OF_A_DAY[:-2]])
     assert _materialized(moved, "scored_batch") == {LAST_RUN, NEXT}
 
 
@@ -166,8 +166,8 @@ def test_a_dry_run_changes_nothing(
     before = kept.dump()
     said = fraud_assets("prune", "--dry-run")
     assert said.code == 0, said.err
-    assert re.search(rf"cleaned_features +{DAYS[3]} +3 \({DAYS[0]} to {DAYS[2]}\) +3 ", said.out)
-    assert re.search(r"raw_batch +all +0 +4 ", said.out)
+    assert re.search(rf"cleaned_features +{DAYS[1]} +1 \({DAYS[0]} to {DAYS[0]}\) +1 ", said.out)
+    assert re.search(r"raw_batch +all +0 +3 ", said.out)
     assert "would go" in said.out
     seen = fraud_assets("forget", "--customer", spender(), "--dry-run")
     assert (seen.code, "Nothing was changed." in seen.out) == (0, True)
@@ -183,16 +183,16 @@ def test_prune_removes_what_the_settings_do_not_keep(
         # One of the runs was long ago.
         log.execute("UPDATE runs SET end_time = end_time - 86400 * 40 WHERE id = 1")
         old = log.execute("SELECT run_id, (SELECT count(*) FROM event_logs e WHERE e.run_id = r.run_id) FROM runs r")
-        events = dict(old.fetchall())
+        events: dict[str, int] = dict(old.fetchall())
     said = fraud_assets("prune")
     assert said.code == 0, said.err
     assert re.search(r"Dagster's event log: \d+ events of 1 finished runs", said.out)
-    assert _materialized(workplace, "cleaned_features") == set(DAYS[3:-1])
+    assert _materialized(workplace, "cleaned_features") == set(DAYS[1:-1])
     assert kept.rows("SELECT DISTINCT partition_key FROM fraud.cleaned_features ORDER BY 1") == [
-        (day,) for day in DAYS[3:-1]
+        (day,) for day in DAYS[1:-1]
     ]
     pruned = "SELECT asset_key, count(*) FROM dagster_io.versions WHERE status = 'pruned' GROUP BY 1 ORDER BY 1"
-    assert kept.rows(pruned) == [("cleaned_features", 3), ("raw_batch", 4)]
+    assert kept.rows(pruned) == [("cleaned_features", 1), ("raw_batch", 3)]
     with psycopg.connect(kept.dagster_url) as log:
         left = log.execute(
             "SELECT r.run_id, count(e.id), max(r.id) FROM runs r JOIN event_logs e USING (run_id) GROUP BY 1"
@@ -216,10 +216,10 @@ def test_an_interrupted_prune_is_finished_by_the_next(
     with monkeypatch.context() as patch:
         patch.setattr("fraud_assets.local.housekeeping.forget_partitions", stopped)
         assert fraud_assets("prune").code == 130
-    assert (DAYS[3],) not in kept.rows("SELECT DISTINCT partition_key FROM fraud.cleaned_features")
-    assert DAYS[3] in _materialized(workplace, "cleaned_features")
+    assert (DAYS[1],) not in kept.rows("SELECT DISTINCT partition_key FROM fraud.cleaned_features")
+    assert DAYS[1] in _materialized(workplace, "cleaned_features")
     assert fraud_assets("prune").code == 0
-    assert DAYS[3] not in _materialized(workplace, "cleaned_features")
+    assert DAYS[1] not in _materialized(workplace, "cleaned_features")
 
 
 def test_nobody_is_forgotten_unasked(workplace: Workplace, kept: Kept, fraud_assets: Command) -> None:

@@ -37,13 +37,16 @@ def test_a_plain_text(known: Identifiers, text: str, becomes: str) -> None:
     [
         ({"value": 596, "customer_id": 596}, {"value": 596, "customer_id": FORGOTTEN}),
         ({"CARD": "596", "other": "596"}, {"CARD": FORGOTTEN, "other": "596"}),
-        ({"bytes": 1169723, "deep": [{"transaction_id": "1169723"}]}, {"bytes": 1169723, "deep": [{"transaction_id": FORGOTTEN}]}),
         (
-            {"records": [{"__class__": "TableRecord", "data": {"transaction_id": t, "amount": 5.0}} for t in ("1", "1169723")]},
-            {"records": [{"__class__": "TableRecord", "data": {"transaction_id": "1", "amount": 5.0}}]},
+            {"bytes": 1169723, "deep": [{"transaction_id": "1169723"}]},
+            {"bytes": 1169723, "deep": [{"transaction_id": FORGOTTEN}]},
+        ),
+        (
+            [{"__class__": "TableRecord", "data": {"transaction_id": one, "amount": 5.0}} for one in ("1", "1169723")],
+            [{"__class__": "TableRecord", "data": {"transaction_id": "1", "amount": 5.0}}],
         ),
     ],
-)  # fmt: skip
+)
 def test_json(value: Any, becomes: Any) -> None:
     assert json.loads(NUMBERS.redacted(json.dumps(value))) == becomes
 
@@ -76,12 +79,10 @@ ids = st.text(st.sampled_from("aBz09-_ .&<\"é'/"), min_size=1, max_size=12).fil
 )
 
 
-@given(ids, st.sampled_from(["{}", "said: {}.", "({})", "a {} b"]))
+@given(ids, st.sampled_from(["{}", "say {}.", "({})", "2 {} 3"]))
 def test_any_word_is_found_in_plain_text_html_and_json(one: str, form: str) -> None:
     one = one.strip()
     known = Identifiers(frozenset({one}))
     for written in (one, html.escape(one)):
-        text = form.format(written)
-        assert written not in known.redacted(text).replace(FORGOTTEN, "")
-    redacted = known.redacted(json.dumps({"text": form.format(one)}))
-    assert one not in json.loads(redacted)["text"].replace(FORGOTTEN, "")
+        assert known.redacted(form.format(written)) == form.format(FORGOTTEN)
+    assert json.loads(known.redacted(json.dumps({"text": form.format(one)}))) == {"text": form.format(FORGOTTEN)}

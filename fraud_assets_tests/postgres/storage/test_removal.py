@@ -19,10 +19,10 @@ KEYS = ["2026-01-01", "2026-01-02", "2026-01-03"]
 FROM_SECOND = Limits(first_partition=KEYS[1])
 
 
-def _three_days(store: Store, layout: Layout, writes: int = 3, **options: bool) -> None:
+def _three_days(store: Store, layout: Layout, writes: int = 3, *, keep_first: bool = False) -> None:
     for key in KEYS:
         for number in range(writes):
-            store.write("t", key, pa.table({"x": [number] * 10}), layout=layout, keep=None, **options)
+            store.write("t", key, pa.table({"x": [number] * 10}), layout=layout, keep=None, keep_first=keep_first)
 
 
 def _excess(store: Store, limits: Limits, asset: str = "t") -> list[Excess]:
