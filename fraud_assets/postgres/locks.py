@@ -37,13 +37,14 @@ def wait_briefly(connection: Connection[Any]) -> None:
 
 
 def patiently(
-    connection: Connection[Any], relation: Relation, attempt: Callable[[], Result], seconds: float = PATIENCE_SECONDS
+    connection: Connection[Any], relation: Relation, attempt: Callable[[], Result], seconds: float | None = None
 ) -> Result:
     """Do something in a transaction, or savepoint, of its own, until it gets its locks.
 
-    Raises `DatabaseUnavailable` when it has not got them for so many seconds.
+    Raises `DatabaseUnavailable` when it has not got them for so many seconds, `PATIENCE_SECONDS` unless it is said.
     """
-    deadline = time.monotonic() + seconds
+    patience = PATIENCE_SECONDS if seconds is None else seconds
+    deadline = time.monotonic() + patience
     while True:
         try:
             with connection.transaction():
@@ -51,7 +52,7 @@ def patiently(
         except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
             if time.monotonic() > deadline:
                 raise DatabaseUnavailable(
-                    f"Somebody has been using {relation} for {seconds:.0f} s, so that it could not be "
+                    f"Somebody has been using {relation} for {patience:.0f} s, so that it could not be "
                     "changed; end that session and try again."
                 ) from error
             # Readers who queued behind our request get their turn before the next attempt.

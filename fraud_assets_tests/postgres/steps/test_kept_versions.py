@@ -37,5 +37,5 @@ def test_what_is_no_number_is_refused(store: Store, number: object) -> None:
         return pd.DataFrame({"x": [1]})
 
     tables = PostgresTableIOManager(postgres=store.postgres, schema_="data")
-    with pytest.raises(dg.Failure, match="archived_versions=.*; it must be a number of versions, 0 or more"):
+    with pytest.raises(dg.Failure, match=r"archived_versions=.*; it must be a number of versions, 0 or more"):
         dg.materialize([asset], resources={"io_manager": tables})
