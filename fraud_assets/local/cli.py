@@ -275,6 +275,36 @@ def _overridden(override: Any) -> None:
 
 
 @cli.command()
+def connection() -> None:
+    """Print what a shell needs for psql, pg_dump and pg_restore, for eval; starts the embedded database."""
+    from fraud_assets.local.client import shell_lines
+    from fraud_assets.settings import load_settings
+
+    for line in shell_lines(load_settings()):
+        out.print(line, markup=False)
+
+
+@cli.command()
+@click.option("--dry-run", is_flag=True, help="Show what would go, and change nothing.")
+def prune(dry_run: bool) -> None:
+    """Remove what is older, or more, than the settings under retention keep, and Dagster's old events."""
+    from fraud_assets.local.prune import print_pruned, prune_workplace
+
+    print_pruned(prune_workplace(_workplace(), dry_run=dry_run))
+
+
+@cli.command()
+@click.option("--customer", required=True, metavar="ID", help="The customer's id, as the source writes it.")
+@click.option("--dry-run", is_flag=True, help="Show what is stored of the customer, and change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def forget(customer: str, dry_run: bool, yes: bool) -> None:
+    """Remove a customer from every current and archived version, and from Dagster's own tables and logs."""
+    from fraud_assets.local.forgetting.command import forget as forget_customer
+
+    forget_customer(_workplace(), customer, dry_run=dry_run, agreed=lambda question: yes or click.confirm(question))
+
+
+@cli.command()
 def doctor() -> None:
     """Show what is set and what works, and what to do about the rest."""
     from fraud_assets.local.doctor import examine

@@ -34,6 +34,12 @@ class Workplace:
         return self.settings.database_url.get_secret_value()
 
     @property
+    def dagster_database_url(self) -> str:
+        """Where Dagster's own tables are: in a database of their own, or beside the data."""
+        own = self.settings.dagster_database_url
+        return self.database_url if own is None else own.get_secret_value()
+
+    @property
     def dagster_home(self) -> Path:
         return self.settings.home / "dagster"
 

@@ -10,6 +10,7 @@ import dagster as dg
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.execute_in_process import core_execute_in_process, merge_run_tags
+from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.utils import make_new_run_id
 
 from fraud_assets.automation import JOB
@@ -126,6 +127,12 @@ def _show(entry: Any, bar: Steps) -> None:
         bar.say(str(event.step_key))
     elif event.event_type is DagsterEventType.STEP_SUCCESS:
         bar.advance(f"{event.step_key} done")
+
+
+def unfinished_runs(instance: DagsterInstance) -> int:
+    """How many runs are waiting or running."""
+    statuses = [status for status in DagsterRunStatus if status not in FINISHED_STATUSES]
+    return instance.get_runs_count(RunsFilter(statuses=statuses))
 
 
 def end_abandoned_runs(instance: DagsterInstance) -> int:

@@ -74,6 +74,7 @@ class PostgresTableIOManager(dg.ConfigurableIOManager):
     - `max_rewrite_rows`: the largest table that a widened column of this asset may rewrite.
     - `keep_first`: True keeps the version that a partition was first stored as for good: no number of later ones, and
       no pruning by hand, drops it.
+    - `archived_versions`: how many superseded versions of a partition stay, instead of the manager's number.
     - `dagster/column_lineage`: shown with each materialization, unless that brings its own.
 
     **Metadata of an input** (`dg.AssetIn(metadata={…})`), each key optional:
@@ -131,7 +132,8 @@ class PostgresTableIOManager(dg.ConfigurableIOManager):
     ) -> tuple[Version, list[str]]:
         changes = ensure_table(connection, spec, frame.schema)
         store = replace_rows if spec.layout is Layout.ROWS else replace_partition
-        version = store(connection, spec, partition_key, frame.schema, frame.batches, origin, self.archived_versions)
+        keep = self.archived_versions if spec.archived_versions is None else spec.archived_versions
+        version = store(connection, spec, partition_key, frame.schema, frame.batches, origin, keep)
         return version, changes
 
     def _describe(self, context: dg.OutputContext, version: Version, seconds: float, keys: Sequence[str]) -> None:
