@@ -28,6 +28,7 @@ _COMMENTS = {
     "transaction_time": "when the transaction happened",
     "amount": "in the transaction's currency; negative for a refund",
     "label": "1 fraud, 0 genuine, NULL unknown; as received, known only label_delay_days later",
+    "source_row": "the row's place at the source, from 1 and without the header; rejected rows are counted too",
 }
 
 

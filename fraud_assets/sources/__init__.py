@@ -11,6 +11,7 @@ from fraud_assets.settings import CreditcardSource, FilesSource, Settings, Simul
 from fraud_assets.sources.base import Source, Surroundings
 from fraud_assets.sources.batch import CHUNK_ROWS, DayBatch, DayCounts
 from fraud_assets.sources.creditcard import CreditcardFile
+from fraud_assets.sources.delivered import Delivered
 from fraud_assets.sources.errors import EveryRowRejected, SourceError, SourceNotReady, check_not_repeated
 from fraud_assets.sources.files import LandingFolder
 from fraud_assets.sources.label_feed import LabelFeed, labels_of_batches
@@ -22,6 +23,7 @@ from fraud_assets.sources.whole_file import read_file
 __all__ = [
     "DayBatch",
     "DayCounts",
+    "Delivered",
     "EveryRowRejected",
     "LabelFeed",
     "Source",
