@@ -1,4 +1,4 @@
-"""Finding a transaction by the id that somebody gives: in the source's own writing, or as the pseudonym stored for it."""
+"""Finding a transaction by the id that somebody gives: as the source writes it, or as the pseudonym stored for it."""
 
 import re
 from collections.abc import Sequence

@@ -23,7 +23,7 @@ from fraud_assets.local.tracing.finding import (
     row_of,
     wanted,
 )
-from fraud_assets.local.tracing.labels import known_labels, own_labels
+from fraud_assets.local.tracing.labels import LABELS, known_labels, own_labels
 from fraud_assets.local.tracing.versions import made, partitions
 from fraud_assets.postgres import ModelRefused, PostgresResource, Status, Version
 from fraud_assets.postgres.storage.ledger import FIRST_VERSION, RESTORED_BY
@@ -108,7 +108,8 @@ class _Asked:
             self.gone.append("The ledger does not say which model the score is from.")
         raw_row = self._shown(raw)
         issued = next((v for v in stored if v.version == FIRST_VERSION and v != traced), None)
-        steps = self._steps(raw, features, model, self._candidate(model, of_model), issued, traced)
+        candidate = self._candidate(model, of_model)
+        steps = self._steps(raw, _of(of_model, LABELS, self.day), features, candidate, model, issued, traced)
         told = _score(row, traced)
         stored_id = next((r["transaction_id"] for r in (row, raw_row) if r), self.sought.shown)
         return Trace(

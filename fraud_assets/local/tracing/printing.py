@@ -8,12 +8,16 @@ from typing import Any
 
 from fraud_assets.local.console import out
 from fraud_assets.local.tracing.document import KnownLabels, Made, Model, OwnLabel, Partitions, Score, SourceRow, Trace
+from fraud_assets.postgres import Status
 from fraud_assets.sources import Delivered
 
 WIDTH = 100
 INDENT = 2
 KEY = 14
+CELL = 47
 HASH_CHARACTERS = 12
+_PLACES = {"sql": "query on", "simulated": "made by"}
+_TEXT_FILES = (".csv", ".csv.gz", ".csv.zst", ".txt", ".txt.gz", ".tsv")
 _OF_FILE = {
     Delivered.SAME: "still there, with the content that was read",
     Delivered.CHANGED: "CHANGED since: what is there now has another content",
@@ -53,16 +57,15 @@ def lines(trace: Trace, zone: tzinfo, *, full: bool = False) -> Iterator[str]:
 def _source(source: SourceRow | None) -> Iterator[str]:
     if source is None:
         return
-    place = "row not kept: it was stored by earlier code" if source.row is None else f"row {source.row:,}"
-    if source.rows is not None:
-        rejected = f"{source.rejected:,} of them rejected" if source.rejected else "none rejected"
-        place += f" of {source.rows:,}, {rejected}"
-    what = {"sql": "the day's query on ", "simulated": ""}.get(source.kind, "file ")
-    yield from _line("from", f"{what}{source.origin}, {place}")
+    yield from _line(_PLACES.get(source.kind, "file"), source.origin)
+    of = "" if source.rows is None else f" of {source.rows:,}, of which {source.rejected or 0:,} were rejected"
+    counted = ", not counting the header" if source.origin.endswith(_TEXT_FILES) else ""
+    place = "not kept by the code that stored it" if source.row is None else f"{source.row:,}{of}{counted}"
+    yield from _line("row", place)
     if source.fingerprint:
         yield from _line("sha-256", source.fingerprint)
     if source.delivered in _OF_FILE:
-        yield from _line("the file is", _OF_FILE[Delivered(source.delivered)])
+        yield from _line("it is", _OF_FILE[Delivered(source.delivered)])
 
 
 def _computed_from(read: Iterable[Partitions]) -> Iterator[str]:
@@ -136,7 +139,7 @@ def _training(model: Model | None) -> Iterator[str]:
             yield from _line(name, f"{partitions.asset:<18} {_range(partitions)}")
     for partitions in model.read:
         if "/" not in partitions.asset:
-            yield from _line("read", f"{partitions.asset:<18} {_range(partitions)}")
+            yield from _line("also read", f"{partitions.asset:<18} {_range(partitions)}")
 
 
 def _known(known: KnownLabels | None, zone: tzinfo) -> Iterator[str]:
@@ -182,20 +185,25 @@ def _runs(trace: Trace) -> Iterator[str]:
 
 
 def _every(trace: Trace) -> Iterator[str]:
-    model = trace.model
-    read = [("features", one) for one in trace.features_read] + [
-        ("model", one) for one in (model.read if model else ())
-    ]
-    for by, partitions in read:
-        yield f"{' ' * INDENT}{partitions.asset}, read for the {by}; sha-256 of all {partitions.combined_hash}"
-        for one in partitions.versions:
-            yield f"{' ' * (INDENT + 2)}{one.partition} {one.version:>3} {one.status:<8} {one.rows:>9,} {one.content_hash}"
+    of_model = () if trace.model is None else trace.model.read
+    for reader, read in (("features", trace.features_read), ("model", of_model)):
+        for partitions in read:
+            yield f"{' ' * INDENT}{partitions.asset}, read for the {reader}; sha-256 of all:"
+            yield f"{' ' * (INDENT + 2)}{partitions.combined_hash}"
+            yield from (" " * (INDENT + 2) + _partition(one) for one in partitions.versions)
+
+
+def _partition(one: Made) -> str:
+    since = "" if one.status == Status.CURRENT else f" {one.status}"
+    return f"{one.partition} {one.content_hash} {one.version:>3}{since}"
 
 
 def _range(partitions: Partitions) -> str:
     days = partitions.first if partitions.count == 1 else f"{partitions.first} … {partitions.last}"
     number = "1 partition" if partitions.count == 1 else f"{partitions.count} partitions"
-    return f"{days}, {number}, sha-256 {partitions.combined_hash[:HASH_CHARACTERS]}"
+    superseded = sum(one.status != Status.CURRENT for one in partitions.versions)
+    since = f", {superseded} of them superseded since" if superseded else ""
+    return f"{days}, {number}, sha-256 {partitions.combined_hash[:HASH_CHARACTERS]}{since}"
 
 
 def _pairs(values: Mapping[str, Any], zone: tzinfo) -> Iterator[str]:
@@ -203,16 +211,18 @@ def _pairs(values: Mapping[str, Any], zone: tzinfo) -> Iterator[str]:
     cells = [(name, _value(value, zone)) for name, value in values.items()]
     half = (len(cells) + 1) // 2
     for number in range(half):
-        pair = [cells[number], *cells[half + number : half + number + 1]]
-        shown = [
-            f"{name:<39}{value:>8}" if len(value) <= 8 else f"{name}  {value:>{45 - len(name)}}" for name, value in pair
-        ]
-        yield (" " * INDENT + "  ".join(f"{cell:<47}" for cell in shown)).rstrip()
+        pair = cells[number::half] if half else []
+        yield (" " * INDENT + "  ".join(f"{_cell(*cell):<{CELL}}" for cell in pair)).rstrip()
+
+
+def _cell(name: str, value: str) -> str:
+    """The value at the right, as far as there is room; a value that is longer takes more."""
+    return f"{name}{value:>{max(CELL - len(name), len(value) + 2)}}"
 
 
 def _value(value: Any, zone: tzinfo) -> str:
     if value is None or value != value:
-        return "–"
+        return "-"
     if isinstance(value, datetime):
         return _time(value, zone)
     if isinstance(value, float):
