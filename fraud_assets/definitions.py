@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from fraud_assets.assets import all_assets
+from fraud_assets.assets.external import external_assets
 from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import MODELS, TABLES, Plan
 from fraud_assets.automation import daily_job, daily_schedule
@@ -52,7 +53,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
     plan = build_plan(settings)
     job = daily_job()
     return dg.Definitions(
-        assets=all_assets(plan),
+        assets=[*external_assets(plan), *all_assets(plan)],
         jobs=[job],
         schedules=[daily_schedule(job)],
         resources=build_resources(settings),

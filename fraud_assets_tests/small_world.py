@@ -79,6 +79,9 @@ ALL_ASSETS = (
     "daily_summary",
 )
 
+EXTERNAL = ("source_transactions",)
+"""What the lineage graph shows besides: made elsewhere, and by no run of ours."""
+
 
 @contextmanager
 def fresh_database(server: EmbeddedServer) -> Iterator[str]:

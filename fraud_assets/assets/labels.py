@@ -8,6 +8,8 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fraud_assets.assets.external import LABEL_FEED
+from fraud_assets.assets.lineage import labels_lineage
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, Plan, StoredFacts
 from fraud_assets.settings import LabelFiles
@@ -27,7 +29,7 @@ def labels_asset(plan: Plan) -> dg.AssetsDefinition:
     feed = plan.settings.labels
     if isinstance(feed, LabelFiles):
         # The feed writes its transaction ids as it likes; the batches say what type they are.
-        compute, ins, deps = _from_feed(plan, feed), {}, ["raw_batch"]
+        compute, ins, deps = _from_feed(plan, feed), {}, ["raw_batch", LABEL_FEED]
     else:
         compute, ins, deps = *_of_batches(plan), []
     asset = dg.asset(
@@ -41,7 +43,7 @@ def labels_asset(plan: Plan) -> dg.AssetsDefinition:
         owners=list(OWNERS),
         group_name=GROUP,
         code_version=plan.code_versions["labels"],
-        metadata={"column_comments": _COMMENTS},
+        metadata={"column_comments": _COMMENTS, **labels_lineage(plan)},
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=RETRIES,
     )

@@ -9,6 +9,8 @@ import dagster as dg
 import pyarrow as pa
 
 from fraud_assets.assets.batch_metadata import HourlyVolume, batch_facts, rejected_facts
+from fraud_assets.assets.external import SOURCE
+from fraud_assets.assets.lineage import batch_lineage, rejected_lineage
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import GROUP, OWNERS, RETRIES, TABLES, EachDay, Plan, StoredFacts
@@ -48,14 +50,16 @@ def raw_batch_asset(plan: Plan) -> dg.AssetsDefinition:
         outs={
             "raw_batch": dg.AssetOut(
                 description="One row is one transaction as received, in canonical column names and types.",
-                metadata={"column_comments": _COMMENTS},
+                metadata={"column_comments": _COMMENTS, **batch_lineage(plan)},
                 **shared,
             ),
             "rejected_rows": dg.AssetOut(
                 description="One row is one row of the batch that was not accepted: why, and its original values.",
+                metadata=rejected_lineage(plan),
                 **shared,
             ),
         },
+        deps=[SOURCE],
         partitions_def=plan.partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         check_specs=[CHECK_SPECS[ALL_ROWS_ACCOUNTED_FOR]],
