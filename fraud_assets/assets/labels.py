@@ -43,7 +43,7 @@ def labels_asset(plan: Plan) -> dg.AssetsDefinition:
         owners=list(OWNERS),
         group_name=GROUP,
         code_version=plan.code_versions["labels"],
-        metadata={"column_comments": _COMMENTS, **labels_lineage(plan)},
+        metadata=labels_lineage(plan, _COMMENTS),
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=RETRIES,
     )

@@ -1,4 +1,7 @@
-"""Which columns the columns of a table are made of, as Dagster's UI follows them: from the source to the scores.
+"""Which columns the columns of a table are made of, from the source to the scores: for Dagster, and in words.
+
+Dagster's own UI lists columns with their descriptions, and draws their graph only in its paid edition: so each column's
+description says what it is made of, beside the metadata that such a graph, or any catalogue, is made from.
 
 What lives here: the edges between columns. What does not: what a feature reads, which stands beside the code that
 computes it, and the nodes that are not made here (`external`).
@@ -16,6 +19,8 @@ from fraud_assets.learning.explaining.reasons import REASONS
 from fraud_assets.settings import LabelFiles
 
 COLUMN_LINEAGE = "dagster/column_lineage"
+MOST_NAMED = 8
+"""More columns of one asset than these are counted, and not named."""
 
 _RAW, _LABELS, _FEATURES, _SCORES = "raw_batch", "labels", "cleaned_features", "scored_batch"
 _ALERTED = {_SCORES: ["is_alert"], _LABELS: ["label"]}
@@ -32,14 +37,13 @@ _LIVE: Mapping[str, Mapping[str, Iterable[str]]] = {
     "average_precision": _RANKED,
     "roc_auc": _RANKED,
     "precision_at_k": _RANKED,
-    "recall_at_k": _RANKED,
     "saving_per_day": {_SCORES: ["is_alert", "amount"], _LABELS: ["label"]},
 }
 
 
-def batch_lineage(plan: Plan) -> dict[str, Any]:
+def batch_lineage(plan: Plan, comments: Mapping[str, str]) -> dict[str, Any]:
     """Of `raw_batch`: each column from the source's."""
-    return _lineage({column.name: {SOURCE: [column.source]} for column in source_columns(plan)})
+    return _lineage({column.name: {SOURCE: [column.source]} for column in source_columns(plan)}, comments)
 
 
 def rejected_lineage(plan: Plan) -> dict[str, Any]:
@@ -49,14 +53,14 @@ def rejected_lineage(plan: Plan) -> dict[str, Any]:
     return _lineage({"reason": {SOURCE: [column.source for column in columns]}, "original": {SOURCE: shown}})
 
 
-def labels_lineage(plan: Plan) -> dict[str, Any]:
+def labels_lineage(plan: Plan, comments: Mapping[str, str]) -> dict[str, Any]:
     """Of `labels`: from the feed's columns, or from those of earlier batches."""
     feed = plan.settings.labels
     if isinstance(feed, LabelFiles):
-        return _lineage({name: {LABEL_FEED: [source]} for name, source in label_columns(feed).items()})
+        return _lineage({name: {LABEL_FEED: [source]} for name, source in label_columns(feed).items()}, comments)
     named = {"transaction_id": "transaction_id", "label": "label", "known_at": "transaction_time"}
     there = ["transaction_id", *(column.name for column in source_columns(plan))]
-    return _lineage({name: {_RAW: [source]} for name, source in named.items() if source in there})
+    return _lineage({name: {_RAW: [source]} for name, source in named.items() if source in there}, comments)
 
 
 def features_lineage(plan: Plan) -> dict[str, Any]:
@@ -65,7 +69,7 @@ def features_lineage(plan: Plan) -> dict[str, Any]:
     return _lineage({name: {_RAW: read.transactions, _LABELS: read.labels} for name, read in reads.items()})
 
 
-def scores_lineage(plan: Plan) -> dict[str, Any]:
+def scores_lineage(plan: Plan, comments: Mapping[str, str]) -> dict[str, Any]:
     """Of `scored_batch`: the score and its reasons from all features, what identifies a row from itself."""
     features = list(plan.features.names)
     decided = ("score", "rank", *REASONS)
@@ -73,23 +77,33 @@ def scores_lineage(plan: Plan) -> dict[str, Any]:
         {name: {_FEATURES: [name]} for name in (*plan.features.identifiers, "amount")}
         | {name: {_FEATURES: features} for name in decided}
         | {"is_alert": {_FEATURES: list(dict.fromkeys([*features, "amount", "is_learnable"]))}}
-        | {"review_sample": {_FEATURES: list(dict.fromkeys(["transaction_id", "is_learnable", *features]))}}
+        | {"review_sample": {_FEATURES: list(dict.fromkeys(["transaction_id", "is_learnable", *features]))}},
+        comments,
     )
 
 
-def live_lineage() -> dict[str, Any]:
+def live_lineage(comments: Mapping[str, str]) -> dict[str, Any]:
     """Of `live_performance`: the counts and metrics of a day's alerts, not what is made of them over days."""
-    return _lineage(_LIVE)
+    return _lineage(_LIVE, comments)
 
 
-def _lineage(columns: Mapping[str, Mapping[str, Iterable[str]]]) -> dict[str, Any]:
-    """Metadata, from the columns of upstream assets by asset, for each column."""
-    deps = {
-        name: [
-            dg.TableColumnDep(dg.AssetKey(asset), column)
-            for asset, sources in read.items()
-            for column in sorted(sources)
-        ]
-        for name, read in columns.items()
-    }
-    return {COLUMN_LINEAGE: dg.TableColumnLineage(deps)}
+def _lineage(
+    columns: Mapping[str, Mapping[str, Iterable[str]]], comments: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """An asset's metadata from the columns, by upstream asset, that each of its columns is made of."""
+    told = dict(comments or {})
+    deps: dict[str, list[dg.TableColumnDep]] = {}
+    for name, read in columns.items():
+        edges = [(asset, column) for asset, sources in read.items() for column in sorted(set(sources))]
+        deps[name] = [dg.TableColumnDep(dg.AssetKey(asset), column) for asset, column in edges]
+        told[name] = "; ".join(part for part in (told.get(name), _in_words(read)) if part)
+    return {"column_comments": told, COLUMN_LINEAGE: dg.TableColumnLineage(deps)}
+
+
+def _in_words(read: Mapping[str, Iterable[str]]) -> str:
+    parts = []
+    for asset, sources in read.items():
+        names = sorted(set(sources))
+        named = ", ".join(names) if len(names) <= MOST_NAMED else f"{len(names)} columns"
+        parts += [f"{asset} ({named})"] if names else []
+    return f"from {' and '.join(parts)}" if parts else ""

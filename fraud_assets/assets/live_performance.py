@@ -76,7 +76,7 @@ def live_performance_asset(plan: Plan) -> dg.AssetsDefinition:
         owners=list(OWNERS),
         group_name=GROUP,
         code_version=code_version("2", vars(windows), vars(plan.alert_policy), timezone),
-        metadata={"layout": "rows", "volatile": ["later_versions"], "column_comments": _COMMENTS, **live_lineage()},
+        metadata={"layout": "rows", "volatile": ["later_versions"], **live_lineage(_COMMENTS)},
         ins={
             "scored_batch": optional_input(window=[-delay, -delay], version="first", columns=scored),
             "cleaned_features": optional_input(window=[-delay, -delay], columns=["transaction_id", "is_learnable"]),

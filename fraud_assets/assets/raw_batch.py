@@ -50,7 +50,7 @@ def raw_batch_asset(plan: Plan) -> dg.AssetsDefinition:
         outs={
             "raw_batch": dg.AssetOut(
                 description="One row is one transaction as received, in canonical column names and types.",
-                metadata={"column_comments": _COMMENTS, **batch_lineage(plan)},
+                metadata=batch_lineage(plan, _COMMENTS),
                 **shared,
             ),
             "rejected_rows": dg.AssetOut(

@@ -51,7 +51,7 @@ def scored_batch_asset(plan: Plan) -> dg.AssetsDefinition:
         group_name=GROUP,
         code_version=code_version("2", vars(plan.alert_policy), learning.review_sample_size, learning.seed),
         # The version that was issued is what live performance is about, however often the day is scored again.
-        metadata={"column_comments": _COMMENTS, "keep_first": True, **scores_lineage(plan)},
+        metadata={"keep_first": True, **scores_lineage(plan, _COMMENTS)},
         retry_policy=RETRIES,
     )
     def scored_batch(
