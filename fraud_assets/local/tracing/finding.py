@@ -91,7 +91,7 @@ def not_found(plan: Plan, postgres: PostgresResource, sought: Wanted, day: str) 
         return Refusal(f"{name} has no score on {day}: {why}; see rejected_rows of that day.")
     if found is not None:
         return Refusal(f"{name} is not one of {day}; it is one of {found}: give --date {found}.")
-    return Refusal(f"{name} is in none of the {len(batches)} batches that are stored; check the id.")
+    return Refusal(f"{name} is in none of the batches that are stored ({len(batches)}); check the id.")
 
 
 def _rejected(plan: Plan, postgres: PostgresResource, sought: Wanted, day: str) -> str | None:
