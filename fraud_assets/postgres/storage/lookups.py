@@ -77,9 +77,9 @@ def _has_row(connection: Connection[Any], spec: TableSpec, partition_key: str, s
     form = sql.SQL(" AND ({}\n)")
     for _ in range(LOOKUPS):
         for version in current_versions(connection, spec.asset_key, [partition_key]):
-            own = sql.SQL("TRUE")
+            own: sql.Composable = sql.SQL("TRUE")
             if spec.layout is Layout.ROWS:
-                own = sql.SQL("{} = {}").format(sql.Identifier(PARTITION_COLUMN), sql.Literal(partition_key))  # type: ignore[assignment]
+                own = sql.SQL("{} = {}").format(sql.Identifier(PARTITION_COLUMN), sql.Literal(partition_key))
             query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE {}{})").format(
                 source(spec, existing, version), own, condition(selection, form)
             )
