@@ -8,6 +8,8 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fraud_assets.assets.external import LABEL_FEED
+from fraud_assets.assets.lineage import labels_lineage
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.plan import GROUP, OWNERS, TABLES, Plan, StoredFacts
 from fraud_assets.checks import fraud_rate_is_as_usual, label_feed_is_alive, specs_of
@@ -29,7 +31,7 @@ def labels_asset(plan: Plan) -> dg.AssetsDefinition:
     feed = plan.settings.labels
     if isinstance(feed, LabelFiles):
         # The feed writes its transaction ids as it likes; the batches say what type they are.
-        compute, ins, deps = _from_feed(plan, feed), {}, ["raw_batch"]
+        compute, ins, deps = _from_feed(plan, feed), {}, ["raw_batch", LABEL_FEED]
     else:
         compute, ins, deps = *_of_batches(plan), []
     asset = dg.asset(
@@ -44,7 +46,7 @@ def labels_asset(plan: Plan) -> dg.AssetsDefinition:
         group_name=GROUP,
         freshness_policy=plan.freshness,
         code_version=plan.code_versions["labels"],
-        metadata={"column_comments": _COMMENTS},
+        metadata=labels_lineage(plan, _COMMENTS),
         check_specs=specs_of("labels"),
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=plan.retries,

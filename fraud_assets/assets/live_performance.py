@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from fraud_assets.assets.lineage import live_lineage
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import (
@@ -75,7 +76,7 @@ def live_performance_asset(plan: Plan) -> dg.AssetsDefinition:
         group_name=GROUP,
         freshness_policy=plan.freshness,
         code_version=code_version("2", vars(windows), vars(plan.alert_policy), timezone),
-        metadata={"layout": "rows", "volatile": ["later_versions"], "column_comments": _COMMENTS},
+        metadata={"layout": "rows", "volatile": ["later_versions"], **live_lineage(_COMMENTS)},
         ins={
             "scored_batch": optional_input(window=[-delay, -delay], version="first", columns=scored),
             "cleaned_features": optional_input(window=[-delay, -delay], columns=["transaction_id", "is_learnable"]),

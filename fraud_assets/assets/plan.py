@@ -244,7 +244,7 @@ class Plan:
         """The code version of each asset that keeps a history: what it was made by, settings included."""
         batch = self.batch_ingredients
         delay = self.windows.label_delay_days
-        raw = code_version("1", *batch)
+        raw = code_version("2", *batch)
         return {
             "raw_batch": raw,
             "rejected_rows": raw,

@@ -9,6 +9,8 @@ import dagster as dg
 import pyarrow as pa
 
 from fraud_assets.assets.batch_metadata import HourlyVolume, batch_facts, rejected_facts
+from fraud_assets.assets.external import SOURCE
+from fraud_assets.assets.lineage import batch_lineage, rejected_lineage
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import GROUP, OWNERS, TABLES, EachDay, Plan, StoredFacts
@@ -29,6 +31,7 @@ _COMMENTS = {
     "transaction_time": "when the transaction happened",
     "amount": "in the transaction's currency; negative for a refund",
     "label": "1 fraud, 0 genuine, NULL unknown; as received, known only label_delay_days later",
+    "source_row": "the row's place at the source, from 1 and without the header; rejected rows are counted too",
 }
 
 
@@ -49,14 +52,16 @@ def raw_batch_asset(plan: Plan) -> dg.AssetsDefinition:
         outs={
             "raw_batch": dg.AssetOut(
                 description="One row is one transaction as received, in canonical column names and types.",
-                metadata={"column_comments": _COMMENTS},
+                metadata=batch_lineage(plan, _COMMENTS),
                 **shared,
             ),
             "rejected_rows": dg.AssetOut(
                 description="One row is one row of the batch that was not accepted: why, and its original values.",
+                metadata=rejected_lineage(plan),
                 **shared,
             ),
         },
+        deps=[SOURCE],
         partitions_def=plan.partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         check_specs=specs_of("raw_batch"),

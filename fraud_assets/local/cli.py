@@ -170,6 +170,19 @@ def score(input_: Path | None, date: date | None, model_date: date | None, outpu
     out.print(f"{scored.rows:,} transactions, scored by the best model of {scored.model_date}, are in {output}.")
 
 
+@cli.command()
+@click.option("--transaction", required=True, metavar="ID", help="The transaction's id, as the source has it.")
+@day_option("date", help="The day of the transaction.")
+@click.option("--version", "number", type=click.IntRange(1), help="Of the day's scores (default: the current one).")
+@click.option("--full", is_flag=True, help="List every partition that model and features were made from.")
+@click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write it as a document, too.")
+def trace(transaction: str, date: date, number: int | None, full: bool, file: Path | None) -> None:
+    """Tell the whole story of one score: source row, features, model, labels known, code and runs."""
+    from fraud_assets.local.tracing.telling import tell
+
+    tell(_workplace(), transaction, date.isoformat(), number, full=full, file=file)
+
+
 @cli.group()
 def models() -> None:
     """The best models: which there are, what they are, whether they are untouched, and who decides."""

@@ -127,6 +127,10 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         """The code version that an asset's current partitions were made by, by partition key."""
         return self._stored(asset_key, "code_version")
 
+    def stored_version_numbers(self, asset_key: str) -> dict[str, int]:
+        """The number of the current version of each of an asset's partitions, by partition key."""
+        return self._stored(asset_key, "version")
+
     def _stored(self, asset_key: str, column: str) -> dict[str, Any]:
         """A column of the ledger for an asset's current partitions, by partition key."""
         query = sql.SQL(

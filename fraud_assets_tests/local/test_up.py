@@ -19,7 +19,7 @@ from playwright.sync_api import Locator, Page, expect
 from fraud_assets_tests.browser import open_page
 from fraud_assets_tests.clock import MISSING
 from fraud_assets_tests.local.stack import Stack, stack_in, wait_for
-from fraud_assets_tests.small_world import ALL_ASSETS, SMALL_TOML
+from fraud_assets_tests.small_world import ALL_ASSETS, EXTERNAL, SMALL_TOML
 
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 DAYS = [str(YESTERDAY - timedelta(days=back)) for back in (4, 3, 2, 1, 0)]
@@ -153,7 +153,7 @@ def _last_version(stack: Stack) -> int:
 
 def test_the_lineage_graph_shows_every_asset_and_every_edge(stack: Stack, page: Page) -> None:
     page.goto(f"{stack.url}/asset-groups")
-    for asset in ALL_ASSETS:
+    for asset in (*ALL_ASSETS, *EXTERNAL):
         expect(page.get_by_text(asset.rsplit("/", 1)[-1], exact=True).first).to_be_visible()
     dependencies = sum(
         len(node["dependencyKeys"])
@@ -243,6 +243,24 @@ def test_the_metadata_leads_to_the_days_report(stack: Stack, page: Page) -> None
     page.goto(str(link.get_attribute("href")))
     expect(page.locator("h1")).to_contain_text(str(YESTERDAY.year))
     expect(page.locator("figure[data-plot] .main-svg").first).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("asset", "column", "made_of"),
+    [
+        ("scored_batch", "score", r"from cleaned_features \(\d+ columns\)"),
+        ("cleaned_features", "terminal_transactions_7d", r"from raw_batch \(amount, terminal_id, transaction_time\)$"),
+        ("raw_batch", "amount", r"from source_transactions \(amount\)"),
+        ("source_transactions", "amount", "becomes amount"),
+    ],
+)
+def test_each_column_says_which_columns_it_is_made_of(
+    stack: Stack, page: Page, asset: str, column: str, made_of: str
+) -> None:
+    page.goto(f"{stack.url}/assets/{asset}?view=overview")
+    page.get_by_placeholder("Filter columns").fill(column)
+    row = page.locator("tr", has=page.get_by_text(column, exact=True))
+    expect(row.locator("td").last).to_have_text(re.compile(made_of))
 
 
 def test_the_schedule_is_switched_on_and_launches_the_day_that_has_just_ended(stack: Stack, page: Page) -> None:

@@ -16,7 +16,7 @@ from psycopg import Connection, sql
 from fraud_assets.postgres.event_log.partitions import forget_partitions, has_event_log, recorded_partitions
 from fraud_assets.postgres.event_log.texts import changed_texts, write_anew
 from fraud_assets.postgres.event_log.trimming import old_events, trim_events
-from fraud_assets_tests.postgres.test_dagster_storage import YAML
+from fraud_assets_tests.instance.test_storage import YAML
 
 DAYS = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-01-04")
 KEYS = DAYS.get_partition_keys()
