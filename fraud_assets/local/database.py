@@ -14,6 +14,7 @@ from fraud_assets.keys import with_keys
 from fraud_assets.local.embedded import ensure_running
 from fraud_assets.postgres import PostgresResource
 from fraud_assets.postgres.connection import checked, shown_place
+from fraud_assets.postgres.dagster_storage import keep_connections
 from fraud_assets.settings import CONFIG_VARIABLE, Settings, SettingsError, config_file
 
 _DAGSTER_YAML = "dagster.yaml"
@@ -60,7 +61,9 @@ class Workplace:
 
     def instance(self) -> DagsterInstance:
         """Dagster's own storage: runs, events, schedules."""
-        return DagsterInstance.get()
+        instance = DagsterInstance.get()
+        keep_connections(instance)
+        return instance
 
 
 def open_workplace(settings: Settings) -> Workplace:

@@ -1,6 +1,6 @@
 """Where the database is: one resource that every part of storage is handed. It never shows its password."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,14 @@ from fraud_assets.postgres.bootstrap import create_ledger
 from fraud_assets.postgres.errors import DatabaseUnavailable, PostgresStorageError
 from fraud_assets.postgres.rights import grant_models, grant_tables
 from fraud_assets.postgres.storage.journal import JournalEntry, append_entry, journal_entries
-from fraud_assets.postgres.storage.ledger import Version, last_version_before, upstream_versions, versions
+from fraud_assets.postgres.storage.ledger import (
+    StoredByRun,
+    Version,
+    last_version_before,
+    stored_by_runs,
+    upstream_versions,
+    versions,
+)
 
 
 class PostgresResource(dg.ConfigurableResource[Any]):
@@ -106,6 +113,11 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         ).format(sql.Identifier(column))
         with self.connect() as connection:
             return dict(connection.execute(query, [asset_key]).fetchall())
+
+    def stored_by_runs(self, run_ids: Iterable[str]) -> list[StoredByRun]:
+        """Every version that these Dagster runs have stored, in the order of storing, also those superseded since."""
+        with self.connect() as connection:
+            return stored_by_runs(connection, run_ids)
 
     def stored_column_type(self, asset_key: str, column: str) -> pa.DataType | None:
         """The type of a column in the newest version of an asset that has one; None where there is none."""
