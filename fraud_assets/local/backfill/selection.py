@@ -44,7 +44,9 @@ def _found(defs: dg.Definitions, lineage: Lineage, asked: str) -> set[str]:
 def _unknown(lineage: Lineage, asked: str) -> str:
     # People write the last part of a key, and +'s around it.
     short = {name.rpartition("/")[2]: name for name in lineage.order} | {name: name for name in lineage.order}
-    near = [short[name] for name in get_close_matches(asked.strip("+*"), short, NEAREST)]
+    word = asked.strip("+*/")
+    close = get_close_matches(word, short, NEAREST) or [name for name in lineage.order if word in name][:NEAREST]
+    near = [short[name] for name in close]
     meant = ", ".join(dict.fromkeys(near)) or ", ".join(lineage.order)
     return (
         f"--select {asked!r} is no asset; {'did you mean' if near else 'the assets are'} {meant}{'?' if near else '.'} "

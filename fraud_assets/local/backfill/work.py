@@ -1,5 +1,6 @@
 """Making the runs of a backfill: ranges first, then day by day, around whatever fails."""
 
+import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -19,6 +20,8 @@ from fraud_assets.sources import SourceError
 MOST_ROWS = 2_000_000
 """Transactions of a run, those of the days before that its features look back on included: about a kilobyte each is
 held at once (122 days of 9,600 took 1.3 GB)."""
+
+SECONDS_BETWEEN_LOOKS = 2.0
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ class Work:
         # A database that is gone is found out here, and not by failing one day after the other.
         stored = self._note([run_id])
         if ran.is_success:
-            following.look()
+            following.reach(len(stored))
         else:
             report_untold(self.instance, stored)
         self.warnings += ran.warnings
@@ -190,6 +193,7 @@ class _Following:
     postgres: PostgresResource
     run_id: str
     piece: Piece
+    looked_at: float = 0.0
 
     def advance(self, note: str = "") -> None:
         self.say(note)
@@ -198,5 +202,10 @@ class _Following:
         self.bar.say(note if self.piece.days[0] in note else f"{self.piece.range}: {note}")
 
     def look(self) -> None:
-        stored = len(self.postgres.stored_by_runs([self.run_id]))
+        """Ask the ledger, and not more often than somebody may want to see it move."""
+        if time.monotonic() - self.looked_at > SECONDS_BETWEEN_LOOKS:
+            self.reach(len(self.postgres.stored_by_runs([self.run_id])))
+            self.looked_at = time.monotonic()
+
+    def reach(self, stored: int) -> None:
         self.bar.reach(stored / len(self.piece.assets))
