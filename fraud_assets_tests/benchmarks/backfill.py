@@ -12,7 +12,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -56,12 +56,12 @@ def main() -> None:
     with _server(data) as server:
         ours, plain = list[float](), list[float]()
         for _ in range(ROUNDS):
-            ours.append(_timed(lambda: None, server, days))
+            ours.append(_timed(server, days))
             plain.append(_plain(server, data, days))
         print(f"{len(days)} days, raw batches to features, medians of {ROUNDS}")
         print(f"  ours {median(ours):.1f} s; plain computation and COPY {median(plain):.1f} s")
         bounds.at_most("ours / plain computation and COPY", median(ours) / median(plain), 2, form=".2f")
-        by_size = {size: median(_timed(lambda: None, server, days[:size]) for _ in range(ROUNDS)) for size in SIZES}
+        by_size = {size: median(_timed(server, days[:size]) for _ in range(ROUNDS)) for size in SIZES}
         for size, seconds in by_size.items():
             print(f"  {size} days: {seconds / size:.3f} s a day")
         least, most = SIZES[0], SIZES[-1]
@@ -115,7 +115,7 @@ def _workplace(server: EmbeddedServer) -> Iterator[Workplace]:
         yield workplace
 
 
-def _timed(then: Callable[[], object], server: EmbeddedServer, days: Sequence[date]) -> float:
+def _timed(server: EmbeddedServer, days: Sequence[date]) -> float:
     with _workplace(server) as workplace:
         started = time.perf_counter()
         assert run_backfill(workplace, days[0], days[-1], RAW_AND_FEATURES)
@@ -197,9 +197,14 @@ def _models(server: EmbeddedServer, days: Sequence[date]) -> None:
         first = days[-1] - timedelta(days=MODEL_DAYS - 1)
         assert run_backfill(workplace, days[0], days[-1], RAW_AND_FEATURES)
         started = time.perf_counter()
-        assert run_backfill(workplace, first, days[-1], ["best_model", "evaluation_table", "evaluation_slices", "candidate_models/*"])
+        assert run_backfill(
+            workplace, first, days[-1], ["best_model", "evaluation_table", "evaluation_slices", "candidate_models/*"]
+        )
         seconds = time.perf_counter() - started
-        print(f"  best models of the last {MODEL_DAYS} days, {MODEL_FITS} fits a search: {seconds / MODEL_DAYS:.1f} s a day")
+        print(
+            f"  best models of the last {MODEL_DAYS} days, {MODEL_FITS} fits a search: "
+            f"{seconds / MODEL_DAYS:.1f} s a day"
+        )
 
 
 if __name__ == "__main__":
