@@ -71,14 +71,19 @@ def _of_batches(plan: Plan) -> tuple[Compute, dict[str, dg.AssetIn]]:
     return labels, {"raw_batch": dg.AssetIn(metadata={"window": window, "columns": columns, "missing": "empty"})}
 
 
+def label_feed(plan: Plan, settings: LabelFiles) -> LabelFeed:
+    """The feed of labels, with pseudonyms where the batches have them."""
+    return LabelFeed(
+        settings,
+        plan.settings.tzinfo,
+        pseudonym_key=plan.settings.pseudonym_secret,
+        sensitive_ids=plan.roles.transaction_id in plan.roles.sensitive,
+    )
+
+
 def _from_feed(plan: Plan, feed_settings: LabelFiles) -> Compute:
     def labels(context: dg.AssetExecutionContext, storage: dg.ResourceParam[StoredFacts]) -> Told:
-        feed = LabelFeed(
-            feed_settings,
-            plan.settings.tzinfo,
-            pseudonym_key=plan.settings.pseudonym_secret,
-            sensitive_ids=plan.roles.transaction_id in plan.roles.sensitive,
-        )
+        feed = label_feed(plan, feed_settings)
         try:
             id_type = storage.stored_column_type("raw_batch", "transaction_id")
             known = {key: feed.read_day(date.fromisoformat(key), id_type) for key in context.partition_keys}

@@ -77,7 +77,7 @@ def raw_batch_asset(plan: Plan) -> dg.AssetsDefinition:
         rejected: dict[str, pa.Table] = {}
 
         def accepted(key: str) -> pa.RecordBatchReader:
-            batch = _read(plan.source.read_day, key, known)
+            batch = read_batch(plan.source.read_day, key, known)
             known[batch.fingerprint] = key
             link = report_link(plan, key)
             facts = {**link, **batch_facts(batch), FINGERPRINT: batch.fingerprint}
@@ -91,7 +91,9 @@ def raw_batch_asset(plan: Plan) -> dg.AssetsDefinition:
             return _counted(batch, plan.settings.tzinfo, lambda hours: tell_volume(key, hours))
 
         def tell_volume(key: str, hours: HourlyVolume) -> None:
-            drawn = pictures.metadata(context.log, {"volume by hour": volume_by_hour(hours.table())})
+            # A picture takes longer than all else of the day: in a run of many, the newest has one.
+            figures = {"volume by hour": volume_by_hour(hours.table())} if pictures.enabled and key == keys[-1] else {}
+            drawn = pictures.metadata(context.log, figures)
             context.add_asset_metadata({**hours.metadata(), **drawn}, asset_key="raw_batch", partition_key=key)
 
         yield dg.Output(EachDay(keys, accepted), "raw_batch")
@@ -103,8 +105,11 @@ def raw_batch_asset(plan: Plan) -> dg.AssetsDefinition:
     return raw_batch
 
 
-def _read(read_day: Callable[[date], DayBatch], key: str, known: Mapping[str, str]) -> DayBatch:
-    """The day's batch. What cannot pass is a Failure that is not tried again."""
+def read_batch(read_day: Callable[[date], DayBatch], key: str, known: Mapping[str, str]) -> DayBatch:
+    """The day's batch, whose content `known`, fingerprint to day, has under no other day.
+
+    Raises `SourceNotReady` for what can pass, and for what cannot a Failure that is not tried again.
+    """
     try:
         try:
             batch = read_day(date.fromisoformat(key))

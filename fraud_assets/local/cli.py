@@ -88,6 +88,33 @@ def run(date: date) -> None:
 
 
 @cli.command()
+@day_option("from", required=False, help="The first day.")
+@day_option("to", required=False, help="The last day.")
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="ASSET",
+    help="An asset, as the lineage names it, or a selection in Dagster's syntax; repeatable (default: all).",
+)
+@click.option("--resume", is_flag=True, help="Go on with the newest backfill that is not complete.")
+def backfill(select: tuple[str, ...], resume: bool, **days: date | None) -> None:
+    """Materialize assets of a range of days: raw batches, labels and features in one run, the others day by day."""
+    from fraud_assets.local.backfill.command import resume_backfill, run_backfill
+
+    first, last = days["from"], days["to"]
+    if resume and (first or last or select):
+        raise click.UsageError("--resume goes on with the days and assets that were asked for; give nothing else.")
+    if resume:
+        is_complete = resume_backfill(_workplace())
+    elif first is None or last is None:
+        raise click.UsageError("Give --from and --to, or --resume.")
+    else:
+        is_complete = run_backfill(_workplace(), first, last, select)
+    if not is_complete:
+        sys.exit(1)
+
+
+@cli.command()
 @click.option("--port", type=click.IntRange(1, 65535), help="The port (default: reports.port, or a free one).")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; there is no login.")
 def reports(port: int | None, host: str) -> None:

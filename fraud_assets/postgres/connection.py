@@ -17,9 +17,11 @@ from fraud_assets.postgres.rights import grant_models, grant_tables
 from fraud_assets.postgres.storage.extents import Extent, extents
 from fraud_assets.postgres.storage.journal import JournalEntry, append_entry, journal_entries
 from fraud_assets.postgres.storage.ledger import (
+    StoredByRun,
     Version,
     current_versions,
     last_version_before,
+    stored_by_runs,
     upstream_versions,
     versions,
 )
@@ -139,6 +141,11 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         ).format(sql.Identifier(column))
         with self.connect() as connection:
             return dict(connection.execute(query, [asset_key]).fetchall())
+
+    def stored_by_runs(self, run_ids: Iterable[str]) -> list[StoredByRun]:
+        """Every version that these Dagster runs have stored, in the order of storing, also those superseded since."""
+        with self.connect() as connection:
+            return stored_by_runs(connection, run_ids)
 
     def stored_column_type(self, asset_key: str, column: str) -> pa.DataType | None:
         """The type of a column in the newest version of an asset that has one; None where there is none."""
