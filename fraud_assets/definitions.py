@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from fraud_assets.assets import all_assets
+from fraud_assets.assets.external import external_assets
 from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import MODELS, TABLES, Plan
 from fraud_assets.automation import automation
@@ -53,7 +54,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
     assets = all_assets(plan)
     automatic = automation(settings, plan.partitions, plan.source, assets)
     return dg.Definitions(
-        assets=assets,
+        assets=[*external_assets(plan), *assets],
         jobs=[automatic.job],
         schedules=[automatic.schedule],
         sensors=automatic.sensors,

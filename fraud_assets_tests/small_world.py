@@ -83,6 +83,11 @@ ALL_ASSETS = (
     "daily_summary",
 )
 
+NOT_LEARNED = frozenset({"raw_batch", "rejected_rows", "labels", "cleaned_features", "label_maturity"})
+"""What is the same whatever the models are."""
+EXTERNAL = ("source_transactions",)
+"""What the lineage graph shows besides: made elsewhere, and by no run of ours."""
+
 
 @contextmanager
 def fresh_database(server: EmbeddedServer) -> Iterator[str]:

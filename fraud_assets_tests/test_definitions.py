@@ -13,7 +13,7 @@ from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGra
 from dagster._core.execution.asset_backfill import AssetBackfillData
 
 from fraud_assets.assets.plan import Plan
-from fraud_assets_tests.small_world import ALL_ASSETS, SMALL
+from fraud_assets_tests.small_world import ALL_ASSETS, EXTERNAL, NOT_LEARNED, SMALL
 
 HUSH = "hush-hush"
 
@@ -34,12 +34,15 @@ def _home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_every_asset_says_what_it_is_who_owns_it_and_which_code_made_it(tmp_path: Path) -> None:
     defs, _ = _built(tmp_path)
     graph = defs.resolve_asset_graph()
-    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == set(ALL_ASSETS)
+    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {*ALL_ASSETS, *EXTERNAL}
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
         assert node.description, key
         assert node.owners, key
         assert node.kinds, key
+    assert {key.to_user_string() for key in graph.materializable_asset_keys} == set(ALL_ASSETS)
+    for key in graph.materializable_asset_keys:
+        node = graph.get(key)
         assert node.code_version, key
         assert isinstance(node.partitions_def, dg.DailyPartitionsDefinition)
 
@@ -48,8 +51,8 @@ def test_every_dependency_is_same_day(tmp_path: Path) -> None:
     """Anything else would make a backfill of N days another number of days of the assets upstream."""
     defs, _ = _built(tmp_path)
     graph = defs.resolve_asset_graph()
-    for key in graph.get_all_asset_keys():
-        for parent in graph.get(key).parent_keys:
+    for key in graph.materializable_asset_keys:
+        for parent in graph.get(key).parent_keys & graph.materializable_asset_keys:
             mapping = graph.get_partition_mapping(key, parent)
             assert isinstance(mapping, dg.TimeWindowPartitionMapping), (key, parent)
             assert (mapping.start_offset, mapping.end_offset) == (0, 0), (key, parent)
@@ -63,9 +66,10 @@ def test_a_backfill_can_be_planned_in_whatever_order_dagster_walks(tmp_path: Pat
     """
     defs, _ = _built(tmp_path)
     graph, instance = defs.resolve_asset_graph(), dg.DagsterInstance.ephemeral()
-    children = {asset: sorted(graph.get(asset).child_keys, key=str) for asset in graph.materializable_asset_keys}
+    children = {asset: sorted(graph.get(asset).child_keys, key=str) for asset in graph.get_all_asset_keys()}
     first = dg.AssetSelection.assets("raw_batch", "rejected_rows")
-    starts = [first, *(dg.AssetSelection.assets(asset) for asset in children if graph.get(asset).parent_keys)]
+    others = graph.materializable_asset_keys - first.resolve(graph)
+    starts = [first, *(dg.AssetSelection.assets(asset) for asset in others)]
     selections = [sorted(start.downstream().resolve(graph), key=str) for start in starts]
     for seed in range(10):
         for asset, found in children.items():
@@ -96,6 +100,12 @@ def _planned(
     return planned.target_subset.partitions_subsets_by_asset_key
 
 
+def test_a_run_of_everything_leaves_alone_what_is_made_elsewhere(tmp_path: Path) -> None:
+    defs, _ = _built(tmp_path)
+    made = defs.resolve_job_def("daily_fraud_model").asset_layer.executable_asset_keys
+    assert {key.to_user_string() for key in made} == set(ALL_ASSETS)
+
+
 def test_the_schedule_is_off_until_it_is_switched_on(tmp_path: Path) -> None:
     defs, _ = _built(tmp_path)
     schedule = defs.resolve_schedule_def("daily_fraud_model")
@@ -108,7 +118,7 @@ def test_no_secret_is_in_a_resource(tmp_path: Path) -> None:
     assert HUSH not in repr(defs.resources)
 
 
-def test_a_changed_search_space_leaves_the_features_as_they_are(tmp_path: Path) -> None:
+def test_a_changed_search_space_is_another_version_of_all_that_is_learned(tmp_path: Path) -> None:
     before, after = (
         _built(tmp_path, learning={**SMALL["learning"], "configurations": count})[0].resolve_asset_graph()
         for count in (1, 2)
@@ -118,7 +128,7 @@ def test_a_changed_search_space_leaves_the_features_as_they_are(tmp_path: Path) 
         for key in before.get_all_asset_keys()
         if before.get(key).code_version != after.get(key).code_version
     }
-    assert changed == {asset for asset in ALL_ASSETS if asset.startswith("candidate_models/")} | {"best_model"}
+    assert changed == set(ALL_ASSETS) - NOT_LEARNED
 
 
 def test_sensitive_columns_need_no_first_day(tmp_path: Path) -> None:

@@ -14,12 +14,14 @@ from fraud_assets.assets.live_performance import live_performance_asset
 from fraud_assets.assets.performance_report import performance_report_asset
 from fraud_assets.assets.plan import Plan
 from fraud_assets.assets.raw_batch import raw_batch_asset
+from fraud_assets.assets.retention import with_archived_versions
 from fraud_assets.assets.scored_batch import scored_batch_asset
+from fraud_assets.assets.versions import with_versions_above
 
 
 def all_assets(plan: Plan) -> list[dg.AssetsDefinition]:
     """Every asset of the code location, in the order in which a day needs them."""
-    return [
+    made = [
         raw_batch_asset(plan),
         labels_asset(plan),
         cleaned_features_asset(plan),
@@ -33,3 +35,4 @@ def all_assets(plan: Plan) -> list[dg.AssetsDefinition]:
         feature_drift_asset(plan),
         performance_report_asset(plan),
     ]
+    return with_archived_versions(with_versions_above(plan, made), plan)

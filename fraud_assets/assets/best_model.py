@@ -1,6 +1,6 @@
 """The model to use: the recipe that champion and challenger are decided by, refitted on the newest labelled days."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import Any
@@ -24,6 +24,7 @@ from fraud_assets.assets.plan import (
     Written,
     code_version,
 )
+from fraud_assets.checks import champion_is_young_enough, specs_of
 from fraud_assets.learning import (
     CHAMPION,
     METRICS,
@@ -78,8 +79,10 @@ def best_model_asset(plan: Plan) -> dg.AssetsDefinition:
         kinds={"scikitlearn", "postgres"},
         owners=list(OWNERS),
         group_name=GROUP,
+        freshness_policy=plan.freshness,
         code_version=code_version("4", vars(windows), plan.settings.learning.model_dump(mode="json", exclude={"jobs"})),
         metadata={"volatile": ["fit_seconds", "champion_version"]},
+        check_specs=specs_of(BEST_MODEL),
         pool=TRAINING_POOL,
         backfill_policy=DAY_BY_DAY,
         retry_policy=plan.retries,
@@ -93,7 +96,7 @@ def best_model_asset(plan: Plan) -> dg.AssetsDefinition:
         cleaned_features: pd.DataFrame,
         labels: pd.DataFrame,
         **families: Any,
-    ) -> dg.Output[BestModel]:
+    ) -> Iterator[dg.Output[BestModel] | dg.AssetCheckResult]:
         day = context.partition_key
         today = evaluation_table[evaluation_table["day"] == day]
         candidates = {n: TunedRecipe.of(c) for n, c in families.items() if c is not None and c.failure is None}
@@ -122,7 +125,16 @@ def best_model_asset(plan: Plan) -> dg.AssetsDefinition:
             "candidates compared": model_comparison(today),
         }
         drawn = pictures.metadata(context.log, figures)
-        return dg.Output(best, metadata={**report_link(plan, day), **_metadata(best, candidates, drawn)})
+        yield dg.Output(best, metadata={**report_link(plan, day), **_metadata(best, candidates, drawn)})
+        learning = plan.settings.learning
+        yield champion_is_young_enough(
+            day,
+            decision.since,
+            learning.champion_max_age_days,
+            past.newest,
+            decision.champion_day,
+            learning.champion_days,
+        )
 
     return best_model
 
@@ -135,6 +147,8 @@ class Past:
     champion: Champion | None
     champion_version: int | None
     in_charge: InCharge | None
+    newest: str | None
+    """The day of the last best model before the day, however old it is."""
 
     @classmethod
     def of(cls, storage: StoredFacts, day: str, champion_days: int) -> "Past":
@@ -145,7 +159,8 @@ class Past:
         if stored is not None and stored.partition_key >= shifted(day, -champion_days).isoformat():
             champion = Champion.from_facts(stored.partition_key, stored.content_hash, stored.facts)
         version = stored.version if stored is not None and champion is not None else None
-        return cls(overrides, champion, version, in_charge(champion, overrides, day, champion_days))
+        newest = stored.partition_key if stored is not None else None
+        return cls(overrides, champion, version, in_charge(champion, overrides, day, champion_days), newest)
 
 
 def recorded_overrides(storage: StoredFacts) -> list[Override]:

@@ -86,6 +86,7 @@ def candidate_models_asset(plan: Plan) -> dg.AssetsDefinition:
                 kinds={"scikitlearn", "postgres"},
                 owners=list(OWNERS),
                 group_name=GROUP,
+                freshness_policy=plan.freshness,
                 code_version=version,
                 metadata={"volatile": ["fit_seconds"]},
             )

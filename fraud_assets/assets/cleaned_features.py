@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from fraud_assets.assets.lineage import features_lineage
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.plan import GROUP, LABEL_COLUMNS, OWNERS, TABLES, Plan
 from fraud_assets.assets.rounding import rounded
@@ -29,7 +30,9 @@ def cleaned_features_asset(plan: Plan) -> dg.AssetsDefinition:
         kinds={"postgres", "pandas"},
         owners=list(OWNERS),
         group_name=GROUP,
+        freshness_policy=plan.freshness,
         code_version=plan.code_versions["cleaned_features"],
+        metadata=features_lineage(plan),
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=plan.retries,
     )

@@ -12,13 +12,7 @@ from fraud_assets.assets.evaluation_metadata import COMMENTS, evaluation_metadat
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import DAY_BY_DAY, GROUP, LABEL_COLUMNS, OWNERS, TABLES, Plan, StoredFacts, code_version
-from fraud_assets.checks import (
-    CHECK_SPECS,
-    EVERY_FAMILY_FITTED,
-    HISTORY_IS_COMPLETE,
-    every_family_fitted,
-    history_is_complete,
-)
+from fraud_assets.checks import every_family_fitted, history_is_complete, specs_of
 from fraud_assets.learning import (
     Candidate,
     Evaluation,
@@ -61,6 +55,7 @@ def evaluation_table_asset(plan: Plan) -> dg.AssetsDefinition:
                 kinds={"postgres", "plotly"} if name == "evaluation_table" else {"postgres", "table"},
                 owners=list(OWNERS),
                 group_name=GROUP,
+                freshness_policy=plan.freshness,
                 code_version=version,
                 metadata={"layout": "rows", "volatile": ["fit_seconds"], "column_comments": COMMENTS[name]},
             )
@@ -75,7 +70,7 @@ def evaluation_table_asset(plan: Plan) -> dg.AssetsDefinition:
         },
         partitions_def=plan.partitions,
         can_subset=True,
-        check_specs=[CHECK_SPECS[HISTORY_IS_COMPLETE], CHECK_SPECS[EVERY_FAMILY_FITTED]],
+        check_specs=specs_of("evaluation_table"),
         backfill_policy=DAY_BY_DAY,
         retry_policy=plan.retries,
     )

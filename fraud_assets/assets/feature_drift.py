@@ -9,7 +9,7 @@ import pandas as pd
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import DAY_BY_DAY, GROUP, LABEL_COLUMNS, OWNERS, TABLES, Plan, StoredFacts, code_version
-from fraud_assets.checks import CHECK_SPECS, FEATURES_ARE_STABLE, features_are_stable
+from fraud_assets.checks import features_are_stable, specs_of
 from fraud_assets.learning import LearningError
 from fraud_assets.learning.watching.drift import (
     DRIFT_DTYPES,
@@ -76,9 +76,10 @@ def feature_drift_asset(plan: Plan) -> dg.AssetsDefinition:
         kinds={"postgres", "pandas"},
         owners=list(OWNERS),
         group_name=GROUP,
+        freshness_policy=plan.freshness,
         code_version=code_version("1", features, vars(windows), vars(thresholds)),
         metadata={"layout": "rows", "column_comments": _COMMENTS},
-        check_specs=[CHECK_SPECS[FEATURES_ARE_STABLE]],
+        check_specs=specs_of("feature_drift"),
         backfill_policy=DAY_BY_DAY,
         retry_policy=plan.retries,
     )

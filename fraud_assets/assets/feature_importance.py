@@ -57,6 +57,7 @@ def feature_importance_asset(plan: Plan) -> dg.AssetsDefinition:
         kinds={"postgres", "scikitlearn"},
         owners=list(OWNERS),
         group_name=GROUP,
+        freshness_policy=plan.freshness,
         code_version=code_version("1", vars(windows), plan.budget.seed),
         metadata={"layout": "rows", "column_comments": _COMMENTS},
         pool=TRAINING_POOL,

@@ -18,7 +18,7 @@ from fraud_assets.assets.plan import (
     code_version,
     optional_input,
 )
-from fraud_assets.checks import CHECK_SPECS, LABELS_ARE_MATURE, labels_are_mature
+from fraud_assets.checks import labels_are_mature, specs_of
 from fraud_assets.learning import LearningError
 from fraud_assets.learning.watching.maturity import age_of_share, label_maturity
 from fraud_assets.partitions import Window
@@ -48,13 +48,14 @@ def label_maturity_asset(plan: Plan) -> dg.AssetsDefinition:
         kinds={"postgres", "pandas"},
         owners=list(OWNERS),
         group_name=GROUP,
+        freshness_policy=plan.freshness,
         code_version=code_version("1", oldest, timezone),
         metadata={"layout": "rows", "column_comments": _COMMENTS},
         ins={
             "raw_batch": optional_input(window=list(cohort), columns=["transaction_id", "transaction_time"]),
             "labels": optional_input(window=[cohort[0], 0], columns=LABEL_COLUMNS),
         },
-        check_specs=[CHECK_SPECS[LABELS_ARE_MATURE]],
+        check_specs=specs_of(MATURITY),
         backfill_policy=DAY_BY_DAY,
         retry_policy=plan.retries,
     )

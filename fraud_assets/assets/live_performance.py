@@ -1,11 +1,12 @@
 """What became of a day once its labels are known: the alerts that were raised then, beside what was promised."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
+from fraud_assets.assets.lineage import live_lineage
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import (
@@ -20,16 +21,15 @@ from fraud_assets.assets.plan import (
     optional_input,
 )
 from fraud_assets.assets.promises import LIVE, Issued, Record, coming, issued_scores, live_history, past_week, promised
-from fraud_assets.checks import (
-    CHECK_SPECS,
-    LIVE_AS_PROMISED,
-    live_performance_is_as_promised,
-)
+from fraud_assets.checks import live_performance_is_as_promised, scores_are_calibrated, specs_of
 from fraud_assets.learning import LearningError, known_labels
 from fraud_assets.learning.labels import same_kind_of_ids
-from fraud_assets.learning.watching.live import PROMISED, LiveDay, live_day
+from fraud_assets.learning.watching.live import DAYS_OF_WEEK, PROMISED, LiveDay, calibration_counts, live_day
 from fraud_assets.partitions import shifted
 from fraud_assets.reporting.figures.live import promise_and_live
+
+CALIBRATION = "calibration"
+"""The fact that later days sum up: how many frauds there were, and how many the scores had promised."""
 
 _COMMENTS = {
     "scored_date": "the day whose scores and alerts are judged",
@@ -74,14 +74,15 @@ def live_performance_asset(plan: Plan) -> dg.AssetsDefinition:
         kinds={"postgres", "pandas"},
         owners=list(OWNERS),
         group_name=GROUP,
+        freshness_policy=plan.freshness,
         code_version=code_version("2", vars(windows), vars(plan.alert_policy), timezone),
-        metadata={"layout": "rows", "volatile": ["later_versions"], "column_comments": _COMMENTS},
+        metadata={"layout": "rows", "volatile": ["later_versions"], **live_lineage(_COMMENTS)},
         ins={
             "scored_batch": optional_input(window=[-delay, -delay], version="first", columns=scored),
             "cleaned_features": optional_input(window=[-delay, -delay], columns=["transaction_id", "is_learnable"]),
             "labels": optional_input(window=[-delay, 0], columns=LABEL_COLUMNS),
         },
-        check_specs=[CHECK_SPECS[LIVE_AS_PROMISED]],
+        check_specs=specs_of(LIVE),
         backfill_policy=DAY_BY_DAY,
         retry_policy=plan.retries,
     )
@@ -107,15 +108,26 @@ def live_performance_asset(plan: Plan) -> dg.AssetsDefinition:
         record["reason"] = _reason(record, issued, live)
         history = live_history(storage, record, plan.settings.reports.history_days)
         drawn = pictures.metadata(context.log, {"promise and live": promise_and_live(history)})
-        yield dg.Output(_table(record), metadata={**report_link(plan, day), **_facts(record), **drawn})
+        counted = calibration_counts(rows)
+        told = {**report_link(plan, day), **_facts(record), CALIBRATION: dg.MetadataValue.json(counted), **drawn}
+        yield dg.Output(_table(record), metadata=told)
         yield live_performance_is_as_promised(
             record["week_average_precision"],
             record["week_expected_low"],
             record["week_expected_high"],
             record["week_expected_by"] or "nothing yet: there are too few days",
         )
+        yield _calibrated({**storage.stored_facts(LIVE, CALIBRATION), day: counted}, day)
 
     return live_performance
+
+
+def _calibrated(counts: Mapping[str, Mapping[str, float]], day: str) -> dg.AssetCheckResult:
+    """Of the scored days that were judged on the last seven days up to `day`."""
+    first = shifted(day, 1 - DAYS_OF_WEEK).isoformat()
+    week = [found for judged, found in counts.items() if first <= judged <= day and found["expected"]]
+    frauds, expected, variance = (sum(found[name] for found in week) for name in ("frauds", "expected", "variance"))
+    return scores_are_calibrated(int(frauds), expected, variance, len(week))
 
 
 def judged_rows(

@@ -5,9 +5,9 @@ Assets are made by functions of a `Plan`, so that environments differ by setting
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
@@ -27,6 +27,9 @@ TABLES = "tables"
 MODELS = "models"
 TRAINING_POOL = "training"
 """Steps that use every core: one at a time, of all runs, so that training never asks for more than the machine has."""
+
+FRESH_WITHIN_HOURS = 6
+"""How long after the schedule's hour a day may take, with its retries, before an asset counts as late."""
 
 LABEL_COLUMNS = ["transaction_id", "label", "known_at"]
 """What there is to know of a label: all else is for people to read, and text is what takes longest to load."""
@@ -71,6 +74,19 @@ class Written(Protocol):
     def written_at(self) -> datetime: ...
 
 
+class Extent(Protocol):
+    """Of a stored partition: its rows, the distinct values of one column, and the ends of another."""
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def distinct(self) -> int: ...
+    @property
+    def first(self) -> Any: ...
+    @property
+    def last(self) -> Any: ...
+
+
 class StoredFacts(Protocol):
     """What an asset can ask the storage about the partitions that it has stored before."""
 
@@ -80,6 +96,16 @@ class StoredFacts(Protocol):
 
     def stored_column_type(self, asset_key: str, column: str) -> pa.DataType | None:
         """The type of a column in the newest version of an asset; None where there is none."""
+        ...
+
+    def stored_extents(
+        self, asset_key: str, partition_keys: Iterable[str], *, distinct: str, ordered: str
+    ) -> Mapping[str, Extent]:
+        """By partition that is stored: its rows, the distinct values of one column, and the ends of another."""
+        ...
+
+    def stored_schemas(self, asset_key: str, partition_keys: Iterable[str]) -> Mapping[str, pa.Schema]:
+        """By partition that is stored as a table: the Arrow schema of its current version."""
         ...
 
     def stored_row_counts(self, asset_key: str) -> Mapping[str, int]:
@@ -119,6 +145,16 @@ class Plan:
             delay=said.first_delay_seconds,
             backoff=dg.Backoff.EXPONENTIAL,
             jitter=dg.Jitter.PLUS_MINUS,
+        )
+
+    @cached_property
+    def freshness(self) -> dg.FreshnessPolicy:
+        """Yesterday's partition is there some hours after the schedule's, made since the day was over."""
+        hours = self.settings.schedule.hour + FRESH_WITHIN_HOURS
+        return dg.FreshnessPolicy.cron(
+            deadline_cron=f"0 {hours % 24} * * *",
+            lower_bound_delta=timedelta(hours=min(hours, 24)),
+            timezone=self.settings.timezone,
         )
 
     @cached_property
@@ -208,7 +244,7 @@ class Plan:
         """The code version of each asset that keeps a history: what it was made by, settings included."""
         batch = self.batch_ingredients
         delay = self.windows.label_delay_days
-        raw = code_version("1", *batch)
+        raw = code_version("2", *batch)
         return {
             "raw_batch": raw,
             "rejected_rows": raw,

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fraud_assets.assets.candidate_models import CANDIDATES, PREFIX
+from fraud_assets.assets.lineage import scores_lineage
 from fraud_assets.assets.links import report_link
 from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import DAY_BY_DAY, GROUP, OWNERS, TABLES, Plan, code_version
@@ -48,9 +49,10 @@ def scored_batch_asset(plan: Plan) -> dg.AssetsDefinition:
         kinds={"postgres", "scikitlearn"},
         owners=list(OWNERS),
         group_name=GROUP,
+        freshness_policy=plan.freshness,
         code_version=code_version("2", vars(plan.alert_policy), learning.review_sample_size, learning.seed),
         # The version that was issued is what live performance is about, however often the day is scored again.
-        metadata={"column_comments": _COMMENTS, "keep_first": True},
+        metadata={"keep_first": True, **scores_lineage(plan, _COMMENTS)},
         backfill_policy=DAY_BY_DAY,
         retry_policy=plan.retries,
     )

@@ -11,6 +11,11 @@ SENSOR = "failure_alerts"
 WILL_RETRY = "dagster/will_retry"
 ASSET_JOB = "__ASSET_JOB"
 SHOWN_ASSETS = 3
+_TELLING = {
+    dg.DagsterEventType.ASSET_CHECK_EVALUATION,
+    dg.DagsterEventType.STEP_FAILURE,
+    dg.DagsterEventType.RUN_FAILURE,
+}
 
 
 def failure_sensor(settings: AlertSettings) -> dg.SensorDefinition:
@@ -22,8 +27,9 @@ def failure_sensor(settings: AlertSettings) -> dg.SensorDefinition:
         description="Writes to the log, and posts to alerts.webhook, what failed in a run, with the link to it.",
     )
     def failure_alerts(context: dg.RunFailureSensorContext) -> None:
-        steps = [*context.get_step_failure_events(), context.failure_event]
-        alert = failure_alert(context.dagster_run, list(failures(steps)), settings.dagster_url)
+        entries = context.instance.all_logs(context.dagster_run.run_id, of_type=_TELLING)
+        events = [entry.dagster_event for entry in entries if entry.dagster_event is not None]
+        alert = failure_alert(context.dagster_run, failures(events), settings.dagster_url)
         tell(alert, settings.webhook.get_secret_value() if settings.webhook else None)
 
     return failure_alerts

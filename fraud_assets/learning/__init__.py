@@ -16,7 +16,7 @@ from fraud_assets.learning.choosing.overrides import (
 )
 from fraud_assets.learning.choosing.tuned import TunedRecipe
 from fraud_assets.learning.errors import LearningError
-from fraud_assets.learning.features.compute import compute_features
+from fraud_assets.learning.features.compute import compute_features, feature_reads
 from fraud_assets.learning.features.spec import FeatureSpec
 from fraud_assets.learning.fitting.calibration import Calibrator
 from fraud_assets.learning.fitting.candidates import (
@@ -71,6 +71,7 @@ __all__ = [
     "decide",
     "evaluate",
     "evaluate_scorers",
+    "feature_reads",
     "fit_candidates",
     "fit_recipe",
     "in_charge",

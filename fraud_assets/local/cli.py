@@ -94,6 +94,33 @@ def run(date: date) -> None:
 
 
 @cli.command()
+@day_option("from", required=False, help="The first day.")
+@day_option("to", required=False, help="The last day.")
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="ASSET",
+    help="An asset, as the lineage names it, or a selection in Dagster's syntax; repeatable (default: all).",
+)
+@click.option("--resume", is_flag=True, help="Go on with the newest backfill that is not complete.")
+def backfill(select: tuple[str, ...], resume: bool, **days: date | None) -> None:
+    """Materialize assets of a range of days: raw batches, labels and features in one run, the others day by day."""
+    from fraud_assets.local.backfill.command import resume_backfill, run_backfill
+
+    first, last = days["from"], days["to"]
+    if resume and (first or last or select):
+        raise click.UsageError("--resume goes on with the days and assets that were asked for; give nothing else.")
+    if resume:
+        is_complete = resume_backfill(_workplace())
+    elif first is None or last is None:
+        raise click.UsageError("Give --from and --to, or --resume.")
+    else:
+        is_complete = run_backfill(_workplace(), first, last, select)
+    if not is_complete:
+        sys.exit(1)
+
+
+@cli.command()
 @click.option("--port", type=click.IntRange(1, 65535), help="The port (default: reports.port, or a free one).")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; there is no login.")
 def reports(port: int | None, host: str) -> None:
@@ -174,6 +201,19 @@ def score(input_: Path | None, date: date | None, model_date: date | None, outpu
     if scored.seen:
         err.print(f"{scored.seen:,} transactions have no score: the model was fitted on rows as late as they are.")
     out.print(f"{scored.rows:,} transactions, scored by the best model of {scored.model_date}, are in {output}.")
+
+
+@cli.command()
+@click.option("--transaction", required=True, metavar="ID", help="The transaction's id, as the source has it.")
+@day_option("date", help="The day of the transaction.")
+@click.option("--version", "number", type=click.IntRange(1), help="Of the day's scores (default: the current one).")
+@click.option("--full", is_flag=True, help="List every partition that model and features were made from.")
+@click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write it as a document, too.")
+def trace(transaction: str, date: date, number: int | None, full: bool, file: Path | None) -> None:
+    """Tell the whole story of one score: source row, features, model, labels known, code and runs."""
+    from fraud_assets.local.tracing.telling import tell
+
+    tell(_workplace(), transaction, date.isoformat(), number, full=full, file=file)
 
 
 @cli.group()
@@ -278,6 +318,36 @@ def models_overrides() -> None:
 def _overridden(override: Any) -> None:
     out.print(f"On record as number {override.number}: {override}.", markup=False)
     out.print(f"It counts for the best models of {override.from_day} and later; those of days before stay as they are.")
+
+
+@cli.command()
+def connection() -> None:
+    """Print what a shell needs for psql, pg_dump and pg_restore, for eval; starts the embedded database."""
+    from fraud_assets.local.client import shell_lines
+    from fraud_assets.settings import load_settings
+
+    for line in shell_lines(load_settings()):
+        out.print(line, markup=False)
+
+
+@cli.command()
+@click.option("--dry-run", is_flag=True, help="Show what would go, and change nothing.")
+def prune(dry_run: bool) -> None:
+    """Remove what is older, or more, than the settings under retention keep, and Dagster's old events."""
+    from fraud_assets.local.prune import print_pruned, prune_workplace
+
+    print_pruned(prune_workplace(_workplace(), dry_run=dry_run))
+
+
+@cli.command()
+@click.option("--customer", required=True, metavar="ID", help="The customer's id, as the source writes it.")
+@click.option("--dry-run", is_flag=True, help="Show what is stored of the customer, and change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def forget(customer: str, dry_run: bool, yes: bool) -> None:
+    """Remove a customer from every current and archived version, and from Dagster's own tables and logs."""
+    from fraud_assets.local.forgetting.command import forget as forget_customer
+
+    forget_customer(_workplace(), customer, dry_run=dry_run, agreed=lambda question: yes or click.confirm(question))
 
 
 @cli.command()

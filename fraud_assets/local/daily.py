@@ -59,7 +59,7 @@ def run_with_history(workplace: Workplace, day: date) -> None:
     """Every asset of a day; before it, in single runs, the raw batches, labels and features that it lacks."""
     defs, plan = code_location(for_a_command(workplace))
     check_day(plan, day)
-    _say_what_pictures_lack(workplace)
+    say_what_pictures_lack(workplace)
     with workplace.instance() as instance:
         end_abandoned_runs(instance)
         bring_history(workplace, defs, plan, instance, day.isoformat(), plan.windows.history)
@@ -84,7 +84,7 @@ def for_a_command(workplace: Workplace) -> Workplace:
     return replace(workplace, settings=settings.model_copy(update=changes))
 
 
-def _say_what_pictures_lack(workplace: Workplace) -> None:
+def say_what_pictures_lack(workplace: Workplace) -> None:
     """Once, and not with each of the runs that follow, whose logs are not shown."""
     if workplace.settings.reports.pictures:
         try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from dagster import DagsterInstance
 from pydantic import SecretStr
 
+from fraud_assets.instance.storage import keep_connections
 from fraud_assets.keys import with_keys
 from fraud_assets.local.embedded import ensure_running
 from fraud_assets.postgres import PostgresResource
@@ -17,6 +18,7 @@ from fraud_assets.postgres.connection import checked, shown_place
 from fraud_assets.settings import CONFIG_VARIABLE, Settings, SettingsError, config_file
 
 _DAGSTER_YAML = "dagster.yaml"
+EVENTS_AT_ONCE = 100
 PGPASS = "postgres/pgpass"
 """Where the embedded server keeps its password, in libpq's own format."""
 
@@ -32,6 +34,12 @@ class Workplace:
     def database_url(self) -> str:
         assert self.settings.database_url is not None
         return self.settings.database_url.get_secret_value()
+
+    @property
+    def dagster_database_url(self) -> str:
+        """Where Dagster's own tables are: in a database of their own, or beside the data."""
+        own = self.settings.dagster_database_url
+        return self.database_url if own is None else own.get_secret_value()
 
     @property
     def dagster_home(self) -> Path:
@@ -60,7 +68,9 @@ class Workplace:
 
     def instance(self) -> DagsterInstance:
         """Dagster's own storage: runs, events, schedules."""
-        return DagsterInstance.get()
+        instance = DagsterInstance.get()
+        keep_connections(instance)
+        return instance
 
 
 def open_workplace(settings: Settings) -> Workplace:
@@ -135,6 +145,8 @@ def _export(workplace: Workplace) -> None:
     if settings.pseudonym_key is not None:
         os.environ["FRAUD_PSEUDONYM_KEY"] = settings.pseudonym_key.get_secret_value()
     os.environ["DAGSTER_HOME"] = str(workplace.dagster_home)
+    # One statement for the materializations of a run of many partitions, instead of some for each.
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENTS_AT_ONCE))
     file = config_file()
     if file is not None:
         os.environ[CONFIG_VARIABLE] = str(file)

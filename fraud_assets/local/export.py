@@ -36,7 +36,7 @@ def export_table(workplace: Workplace, asset: str, day: str, output: Path) -> in
 def check_asset(workplace: Workplace, asset: str) -> None:
     """Refuse a name that is no asset's."""
     defs, _ = code_location(workplace)
-    known = sorted(key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys())
+    known = sorted(key.to_user_string() for key in defs.resolve_asset_graph().materializable_asset_keys)
     if asset not in known:
         raise Refusal(f"There is no asset {asset!r}; the assets are {', '.join(known)}.")
 

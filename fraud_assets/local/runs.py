@@ -1,8 +1,7 @@
 """Runs in this process: Dagster executes the assets, a bar shows how far it is, and a failure is one sentence."""
 
-import re
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,13 +10,16 @@ import dagster as dg
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.execute_in_process import core_execute_in_process, merge_run_tags
+from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.utils import make_new_run_id
 
 from fraud_assets.automation import JOB
+from fraud_assets.automation.told import reasons, said_of
 from fraud_assets.instance.launcher import PROCESS_TAG
-from fraud_assets.local.console import Steps, err, progress
+from fraud_assets.local.console import Follower, err, progress
 from fraud_assets.local.errors import RunFailed, is_lost_database
 from fraud_assets.local.processes import is_alive, own_identity
+from fraud_assets.postgres.errors import DatabaseUnavailable
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 _INTERRUPTS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
@@ -35,60 +37,101 @@ class Days:
         return self.first if self.first == self.last else f"{self.first} to {self.last}"
 
 
+@dataclass(frozen=True)
+class Ran:
+    """How a run went. `failures` says of each step that failed why, by step key; "" stands for the run itself."""
+
+    is_success: bool
+    failures: Mapping[str, str]
+    warnings: Sequence[dg.AssetCheckEvaluation]
+
+
 def run_day(defs: dg.Definitions, instance: DagsterInstance, day: str) -> None:
     """Every asset of one day. Raises `RunFailed`."""
-    job = defs.resolve_job_def(JOB)
-    _execute(job, instance, f"{JOB} of {day}", partition_key=day)
+    _with_a_bar(defs.resolve_job_def(JOB), instance, f"{JOB} of {day}", partition_key=day)
 
 
 def run_range(defs: dg.Definitions, instance: DagsterInstance, assets: Sequence[str], days: Days) -> None:
     """Some assets of a range of days, in a single run. Raises `RunFailed`."""
     job = defs.resolve_implicit_global_asset_job_def()
-    selection = [dg.AssetKey.from_user_string(name) for name in assets]
-    tags = {RANGE_START: days.first, RANGE_END: days.last}
-    _execute(job, instance, f"{', '.join(assets)} of {days}", asset_selection=selection, tags=tags)
+    title = f"{', '.join(assets)} of {days}"
+    _with_a_bar(job, instance, title, assets=assets, tags={RANGE_START: days.first, RANGE_END: days.last})
+
+
+def run_assets(
+    defs: dg.Definitions,
+    instance: DagsterInstance,
+    assets: Sequence[str],
+    days: Days,
+    *,
+    run_id: str,
+    bar: Follower,
+    tags: Mapping[str, str],
+) -> Ran:
+    """Some assets of one day, or of a range of days, in a single run. What fails is told, and not raised."""
+    job = defs.resolve_implicit_global_asset_job_def()
+    if days.first == days.last:
+        return _execute(job, instance, bar, run_id, partition_key=days.first, assets=assets, tags=tags)
+    tags = {**tags, RANGE_START: days.first, RANGE_END: days.last}
+    return _execute(job, instance, bar, run_id, assets=assets, tags=tags)
+
+
+def _with_a_bar(job: dg.JobDefinition, instance: DagsterInstance, title: str, **what: Any) -> None:
+    chosen = job if "assets" not in what else job.get_subset(asset_selection=set(_keys(what["assets"])))
+    with progress(title, len(list(chosen.nodes))) as bar:
+        ran = _execute(job, instance, bar, new_run_id(), **what)
+        if ran.is_success:
+            bar.finish()
+    for evaluation in ran.warnings:
+        err.print(said_of(evaluation), markup=False)
+    if not ran.is_success:
+        raise RunFailed("\n".join(said(ran.failures)) or f"{title} did not succeed.")
+
+
+def new_run_id() -> str:
+    """The id of a run that is still to be made."""
+    return make_new_run_id()
+
+
+def said(failures: Mapping[str, str]) -> list[str]:
+    """A sentence for each failure of a run."""
+    return [f"{step} failed: {why}" if step else f"The run failed: {why}" for step, why in failures.items()]
 
 
 def _execute(
     job: dg.JobDefinition,
     instance: DagsterInstance,
-    title: str,
+    bar: Follower,
+    run_id: str,
     *,
     partition_key: str | None = None,
-    asset_selection: Sequence[dg.AssetKey] | None = None,
-    tags: dict[str, str] | None = None,
-) -> None:
-    run_id = make_new_run_id()
-    chosen = job if asset_selection is None else job.get_subset(asset_selection=set(asset_selection))
-    steps = len(list(chosen.nodes))
-    with progress(title, steps) as bar, _following(instance, run_id, bar):
-        run_tags = {**(tags or {}), PROCESS_TAG: own_identity()}
+    assets: Sequence[str] | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Ran:
+    selection = None if assets is None else _keys(assets)
+    run_tags = {**(tags or {}), PROCESS_TAG: own_identity()}
+    with _following(instance, run_id, bar):
         # `JobDefinition.execute_in_process` does the same, but keeps every output of the run in memory until its end.
         result = core_execute_in_process(
             run_config=_QUIET,
-            job=InMemoryJob(job.as_ephemeral_job(resource_defs={}, input_values={}, asset_selection=asset_selection)),
+            job=InMemoryJob(job.as_ephemeral_job(resource_defs={}, input_values={}, asset_selection=selection)),
             instance=instance,
             output_capturing_enabled=False,
             raise_on_error=False,
-            run_tags=merge_run_tags(job, partition_key, run_tags, asset_selection, instance, _QUIET),
+            run_tags=merge_run_tags(job, partition_key, run_tags, selection, instance, _QUIET),
             run_id=run_id,
-            asset_selection=frozenset(asset_selection or ()),
+            asset_selection=frozenset(selection or ()),
         )
-        if result.success:
-            bar.finish()
-    for evaluation in result.get_asset_check_evaluations():
-        if not evaluation.passed:
-            _warn(evaluation)
     if not result.success and any(map(_is_interrupt, result.all_events)):
         raise KeyboardInterrupt
-    if not result.success:
-        raise RunFailed("\n".join(_failures(result.all_events)) or f"{title} did not succeed.")
+    # Those that block are why the run has failed, and are said there.
+    failed = (evaluation for evaluation in result.get_asset_check_evaluations() if not evaluation.passed)
+    warnings = [evaluation for evaluation in failed if not evaluation.blocking]
+    return Ran(result.success, dict(reasons(result.all_events)), warnings)
 
 
-def _warn(evaluation: dg.AssetCheckEvaluation) -> None:
-    seen = ", ".join(f"{name.replace('_', ' ')}: {value.value}" for name, value in evaluation.metadata.items())
-    name = f"{evaluation.asset_key.to_user_string()}, {evaluation.check_name.replace('_', ' ')}"
-    err.print(f"Check failed ({name}): {seen}", markup=False)
+def _keys(assets: Sequence[str]) -> list[dg.AssetKey]:
+    return [dg.AssetKey.from_user_string(name) for name in assets]
 
 
 def _is_interrupt(event: dg.DagsterEvent) -> bool:
@@ -96,29 +139,8 @@ def _is_interrupt(event: dg.DagsterEvent) -> bool:
     return event.event_type is DagsterEventType.STEP_FAILURE and data.error.cls_name in _INTERRUPTS
 
 
-def _failures(events: Iterable[dg.DagsterEvent]) -> Iterator[str]:
-    for event in events:
-        if event.event_type is DagsterEventType.STEP_FAILURE:
-            data: Any = event.event_specific_data
-            said = data.user_failure_data.description if data.user_failure_data else None
-            yield f"{event.step_key} failed: {said or _innermost(data.error)}"
-        elif event.event_type is DagsterEventType.RUN_FAILURE:
-            data = event.event_specific_data
-            if data.first_step_failure_event is None:
-                yield f"The run failed: {_innermost(data.error)}"
-
-
-def _innermost(error: Any) -> str:
-    while error is not None and error.cause is not None:
-        error = error.cause
-    if error is None:
-        return "no reason was recorded."
-    # Python writes the class of an error, with its modules, before what it says.
-    return re.sub(r"^[\w.]+(Error|Exception|NotReady|Unavailable|Rejected): ", "", " ".join(error.message.split()))
-
-
 @contextmanager
-def _following(instance: DagsterInstance, run_id: str, bar: Steps) -> Iterator[None]:
+def _following(instance: DagsterInstance, run_id: str, bar: Follower) -> Iterator[None]:
     """Moves the bar along with the run's events, from a thread of its own: the run has the main one."""
     over = threading.Event()
 
@@ -130,9 +152,10 @@ def _following(instance: DagsterInstance, run_id: str, bar: Steps) -> Iterator[N
                 cursor = page.cursor
                 for record in page.records:
                     _show(record.event_log_entry, bar)
+                bar.look()
         except Exception as error:
             # The run meets a lost database as well, and is the one to say so.
-            if not is_lost_database(error):
+            if not (isinstance(error, DatabaseUnavailable) or is_lost_database(error)):
                 raise
 
     thread = threading.Thread(target=follow, name="run progress", daemon=True)
@@ -144,7 +167,7 @@ def _following(instance: DagsterInstance, run_id: str, bar: Steps) -> Iterator[N
         thread.join(timeout=5)
 
 
-def _show(entry: Any, bar: Steps) -> None:
+def _show(entry: Any, bar: Follower) -> None:
     event = entry.dagster_event
     if event is None:
         bar.say(entry.user_message)
@@ -152,6 +175,12 @@ def _show(entry: Any, bar: Steps) -> None:
         bar.say(str(event.step_key))
     elif event.event_type is DagsterEventType.STEP_SUCCESS:
         bar.advance(f"{event.step_key} done")
+
+
+def unfinished_runs(instance: DagsterInstance) -> int:
+    """How many runs are waiting or running."""
+    statuses = [status for status in DagsterRunStatus if status not in FINISHED_STATUSES]
+    return instance.get_runs_count(RunsFilter(statuses=statuses))
 
 
 def end_abandoned_runs(instance: DagsterInstance) -> int:

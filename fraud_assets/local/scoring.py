@@ -23,6 +23,7 @@ from fraud_assets.postgres.values.to_pandas import to_pandas
 from fraud_assets.sources import read_file
 from fraud_assets.sources.convert import to_whole_number
 
+NOT_OF_HISTORY = {"label", "source_row"}
 IDENTIFIERS = ("transaction_id", "customer_id", "terminal_id")
 NO_LABELS = pd.DataFrame(
     {
@@ -67,7 +68,9 @@ def score_file(workplace: Workplace, path: Path, model_date: date | None, output
     start, end = transactions["transaction_time"].min(), transactions["transaction_time"].max()
     chosen, best = _model(workplace, model_date, start.tz_convert(workplace.settings.tzinfo).date())
     days = _stored_days(workplace, plan, start, end)
-    history = _stored(workplace, "raw_batch", days, [name for name in transactions.columns if name != "label"])
+    history = _stored(
+        workplace, "raw_batch", days, [name for name in transactions.columns if name not in NOT_OF_HISTORY]
+    )
     transactions = _with_stored_ids(transactions, history, path)
     if len(history):
         history = history[~history["transaction_id"].isin(transactions["transaction_id"])]

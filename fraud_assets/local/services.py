@@ -32,6 +32,7 @@ from fraud_assets.local.service import Service, end_services, start_service
 
 USUAL_PORT = 3000
 REPORTS_URL = "FRAUD_REPORTS__URL"
+DAGSTER_URL = "FRAUD_ALERTS__DAGSTER_URL"
 REPORTS = "reports"
 READY_SECONDS = 90.0
 
@@ -60,8 +61,9 @@ def serve(workplace: Workplace, host: str, port: int | None) -> None:
     with _signals(over), only_one(workplace):
         end_left_behind(workplace)
         places = _places(workplace, host, port)
-        # For the children: links lead to the report server, unless the settings say where people find it.
+        # For the children: where links lead, unless the settings say where people find the servers.
         os.environ[REPORTS_URL] = workplace.settings.reports.url or places.reports
+        os.environ[DAGSTER_URL] = workplace.settings.alerts.dagster_url or places.dagster
         warn_of_no_login(host)
         code_location(workplace)  # a mistake in the settings is said here, and not in a log
         with workplace.instance() as instance:

@@ -15,7 +15,8 @@ from fraud_assets.postgres.errors import (
 )
 from fraud_assets.postgres.model_io_manager import PostgresModelIOManager
 from fraud_assets.postgres.steps.restored import report_restored
-from fraud_assets.postgres.storage.ledger import Status, Version
+from fraud_assets.postgres.steps.untold import report_untold
+from fraud_assets.postgres.storage.ledger import Status, StoredByRun, Version
 from fraud_assets.postgres.table_io_manager import PostgresTableIOManager
 
 __all__ = [
@@ -27,10 +28,12 @@ __all__ = [
     "PostgresTableIOManager",
     "SchemaChangeRefused",
     "Status",
+    "StoredByRun",
     "UnstorableColumn",
     "Version",
     "partition_versions",
     "prune_versions",
     "report_restored",
+    "report_untold",
     "restore_version",
 ]

@@ -1,6 +1,6 @@
 """Where the database is: one resource that every part of storage is handed. It never shows its password."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,8 +14,17 @@ from pydantic import Field
 from fraud_assets.postgres.bootstrap import create_ledger
 from fraud_assets.postgres.errors import DatabaseUnavailable, PostgresStorageError
 from fraud_assets.postgres.rights import grant_models, grant_tables
+from fraud_assets.postgres.storage.extents import Extent, extents
 from fraud_assets.postgres.storage.journal import JournalEntry, append_entry, journal_entries
-from fraud_assets.postgres.storage.ledger import Version, last_version_before, upstream_versions, versions
+from fraud_assets.postgres.storage.ledger import (
+    StoredByRun,
+    Version,
+    current_versions,
+    last_version_before,
+    stored_by_runs,
+    upstream_versions,
+    versions,
+)
 from fraud_assets.postgres.storage.outdated import Outdated, outdated_by
 
 
@@ -99,6 +108,19 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         with self.connect() as connection:
             return outdated_by(connection, asset_key, fact, excepted)
 
+    def stored_extents(
+        self, asset_key: str, partition_keys: Iterable[str], *, distinct: str, ordered: str
+    ) -> dict[str, Extent]:
+        """By partition that is stored: its rows, the distinct values of one column, and the ends of another."""
+        with self.connect() as connection:
+            return extents(connection, asset_key, partition_keys, distinct, ordered)
+
+    def stored_schemas(self, asset_key: str, partition_keys: Iterable[str]) -> dict[str, pa.Schema]:
+        """By partition that is stored as a table: the Arrow schema that its current version was handed in with."""
+        with self.connect() as connection:
+            found = current_versions(connection, asset_key, partition_keys)
+        return {version.partition_key: version.schema for version in found if version.schema is not None}
+
     def stored_row_counts(self, asset_key: str) -> dict[str, int]:
         """The number of rows of an asset's current partitions, by partition key."""
         return self._stored(asset_key, "row_count")
@@ -106,6 +128,10 @@ class PostgresResource(dg.ConfigurableResource[Any]):
     def stored_code_versions(self, asset_key: str) -> dict[str, str | None]:
         """The code version that an asset's current partitions were made by, by partition key."""
         return self._stored(asset_key, "code_version")
+
+    def stored_version_numbers(self, asset_key: str) -> dict[str, int]:
+        """The number of the current version of each of an asset's partitions, by partition key."""
+        return self._stored(asset_key, "version")
 
     def _stored(self, asset_key: str, column: str) -> dict[str, Any]:
         """A column of the ledger for an asset's current partitions, by partition key."""
@@ -115,6 +141,11 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         ).format(sql.Identifier(column))
         with self.connect() as connection:
             return dict(connection.execute(query, [asset_key]).fetchall())
+
+    def stored_by_runs(self, run_ids: Iterable[str]) -> list[StoredByRun]:
+        """Every version that these Dagster runs have stored, in the order of storing, also those superseded since."""
+        with self.connect() as connection:
+            return stored_by_runs(connection, run_ids)
 
     def stored_column_type(self, asset_key: str, column: str) -> pa.DataType | None:
         """The type of a column in the newest version of an asset that has one; None where there is none."""

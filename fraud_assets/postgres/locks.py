@@ -36,12 +36,15 @@ def wait_briefly(connection: Connection[Any]) -> None:
     connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT_MS)))
 
 
-def patiently(connection: Connection[Any], relation: Relation, attempt: Callable[[], Result]) -> Result:
+def patiently(
+    connection: Connection[Any], relation: Relation, attempt: Callable[[], Result], seconds: float | None = None
+) -> Result:
     """Do something in a transaction, or savepoint, of its own, until it gets its locks.
 
-    Raises `DatabaseUnavailable` when it has not got them for `PATIENCE_SECONDS`.
+    Raises `DatabaseUnavailable` when it has not got them for so many seconds, `PATIENCE_SECONDS` unless it is said.
     """
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    patience = PATIENCE_SECONDS if seconds is None else seconds
+    deadline = time.monotonic() + patience
     while True:
         try:
             with connection.transaction():
@@ -49,7 +52,7 @@ def patiently(connection: Connection[Any], relation: Relation, attempt: Callable
         except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
             if time.monotonic() > deadline:
                 raise DatabaseUnavailable(
-                    f"Somebody has been using {relation} for {PATIENCE_SECONDS:.0f} s, so that it could not be "
+                    f"Somebody has been using {relation} for {patience:.0f} s, so that it could not be "
                     "changed; end that session and try again."
                 ) from error
             # Readers who queued behind our request get their turn before the next attempt.

@@ -11,6 +11,7 @@ from fraud_assets.postgres.connection import PostgresResource
 from fraud_assets.postgres.errors import PartitionMissing, PostgresStorageError
 from fraud_assets.postgres.steps.contexts import (
     UNPARTITIONED,
+    archived_versions,
     asset_name,
     check_is_asset,
     combined_hash,
@@ -32,9 +33,9 @@ class PostgresModelIOManager(dg.ConfigurableIOManager):
     """Stores any picklable object as one version of a partition.
 
     Output metadata: `volatile` (attributes that measure the run, such as seconds: kept and signed beside the payload,
-    and left out of the content hash). Input metadata: `missing` ("error" or "empty": None is loaded then) and `window`,
-    as for tables. A reader without partitions of its own, and one with an `AllPartitionMapping`, gets a dict of
-    partition key to model with all that exist.
+    and left out of the content hash) and `archived_versions` (as for tables). Input metadata: `missing` ("error" or
+    "empty": None is loaded then) and `window`, as for tables. A reader without partitions of its own, and one with an
+    `AllPartitionMapping`, gets a dict of partition key to model with all that exist.
     """
 
     postgres: dg.ResourceDependency[PostgresResource]
@@ -49,6 +50,7 @@ class PostgresModelIOManager(dg.ConfigurableIOManager):
         with as_failures():
             check_is_asset(context)
             volatile = volatile_attributes(context)
+            own = archived_versions(context)
             keys = output_partitions(context)
             provenance = origins(context, keys)
             hashes = {}
@@ -64,7 +66,7 @@ class PostgresModelIOManager(dg.ConfigurableIOManager):
                         origin=replace(provenance[key], facts=facts(context, key)),
                         volatile=volatile,
                         libraries=self.pinned_libraries,
-                        keep=self.archived_versions,
+                        keep=self.archived_versions if own is None else own,
                     )
                 hashes[key] = version.content_hash
                 tell(context, key, version_metadata(version, time.monotonic() - started, seen_for(context, key)), keys)

@@ -74,6 +74,7 @@ class PostgresTableIOManager(dg.ConfigurableIOManager):
     - `max_rewrite_rows`: the largest table that a widened column of this asset may rewrite.
     - `keep_first`: True keeps the version that a partition was first stored as for good: no number of later ones, and
       no pruning by hand, drops it.
+    - `archived_versions`: how many superseded versions of a partition stay, instead of the manager's number.
     - `dagster/column_lineage`: shown with each materialization, unless that brings its own.
 
     **Metadata of an input** (`dg.AssetIn(metadata={…})`), each key optional:
@@ -112,15 +113,19 @@ class PostgresTableIOManager(dg.ConfigurableIOManager):
             keys = output_partitions(context)
             provenance = origins(context, keys)
             stored: dict[str, Version] = {}
+            fitted: pa.Schema | None = None
             with split(obj, keys, told_by_columns(context)) as frame_of, self.postgres.connect() as connection:
                 for key in keys:
                     started = time.monotonic()
                     frame = incoming(frame_of(key))
                     # A value made on demand says what it is while it is made, so its facts are asked for afterwards.
                     origin = replace(provenance[key], facts=facts(context, key))
-                    stored[key], changes = self._store(connection, spec, key, frame, origin)
-                    for change in changes:
-                        context.log.warning(f"Storage {change}.")
+                    # Once for frames that are alike: each time is a transaction that has to reach the disk.
+                    if fitted is None or not fitted.equals(frame.schema):
+                        for change in ensure_table(connection, spec, frame.schema):
+                            context.log.warning(f"Storage {change}.")
+                        fitted = frame.schema
+                    stored[key] = self._store(connection, spec, key, frame, origin)
                     self._describe(context, stored[key], time.monotonic() - started, keys)
                 self._describe_table(context, connection, spec)
             content = combined_hash({key: version.content_hash for key, version in stored.items()})
@@ -128,11 +133,10 @@ class PostgresTableIOManager(dg.ConfigurableIOManager):
 
     def _store(
         self, connection: Connection[Any], spec: TableSpec, partition_key: str, frame: Incoming, origin: Origin
-    ) -> tuple[Version, list[str]]:
-        changes = ensure_table(connection, spec, frame.schema)
+    ) -> Version:
         store = replace_rows if spec.layout is Layout.ROWS else replace_partition
-        version = store(connection, spec, partition_key, frame.schema, frame.batches, origin, self.archived_versions)
-        return version, changes
+        keep = self.archived_versions if spec.archived_versions is None else spec.archived_versions
+        return store(connection, spec, partition_key, frame.schema, frame.batches, origin, keep)
 
     def _describe(self, context: dg.OutputContext, version: Version, seconds: float, keys: Sequence[str]) -> None:
         seen = seen_for(context, version.partition_key)

@@ -92,6 +92,16 @@ class WatchingSettings(Section):
         default=0.9, gt=0, le=1, description="share of frauds that should be known after label_delay_days"
     )
 
+    max_rejected_share: float = Field(
+        default=0.05, ge=0, le=1, description="the largest share of a day's rows that may be rejected"
+    )
+    max_duplicate_share: float = Field(
+        default=0.01, ge=0, le=1, description="the largest share of a day's rows that may repeat a transaction's id"
+    )
+    volume_factor: float = Field(
+        default=2.0, gt=1, description="by how much a day's volume may differ from that of the last same weekdays"
+    )
+
     @model_validator(mode="after")
     def _in_order(self) -> "WatchingSettings":
         if self.psi_watch > self.psi_drift:

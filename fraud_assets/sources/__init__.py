@@ -12,6 +12,7 @@ from fraud_assets.sources.base import Source, Surroundings
 from fraud_assets.sources.batch import CHUNK_ROWS, DayBatch, DayCounts
 from fraud_assets.sources.content import content_digest
 from fraud_assets.sources.creditcard import CreditcardFile
+from fraud_assets.sources.delivered import Delivered
 from fraud_assets.sources.errors import EveryRowRejected, SourceError, SourceNotReady, check_not_repeated
 from fraud_assets.sources.files import LandingFolder
 from fraud_assets.sources.label_feed import LabelFeed, labels_of_batches
@@ -25,6 +26,7 @@ __all__ = [
     "Arrival",
     "DayBatch",
     "DayCounts",
+    "Delivered",
     "EveryRowRejected",
     "LabelFeed",
     "LandingFolder",

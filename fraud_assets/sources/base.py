@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from fraud_assets.settings import ColumnRoles
 from fraud_assets.sources.batch import CHUNK_ROWS, DayBatch
+from fraud_assets.sources.delivered import Delivered
 from fraud_assets.sources.errors import SourceError
 from fraud_assets.sources.pseudonyms import Pseudonymizer
 
@@ -34,6 +35,9 @@ class Source(Protocol):
 
     def has_day(self, day: date) -> bool:
         """Whether the day is there to be read; that it is whole and right shows when it is."""
+
+    def delivered(self, day: date, fingerprint: str) -> Delivered:
+        """What has become of the file that a batch of this day with this fingerprint was read from."""
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,10 @@ class DayBatch:
 
     @property
     def accepted(self) -> pa.RecordBatchReader:
-        """A fresh reader over the accepted rows in the source's order, in the columns of `raw_batch`."""
+        """A fresh reader over the accepted rows in the source's order, in the columns of `raw_batch`.
+
+        The last of them is source_row (int64): the row's 1-based place at the source, accepted or not.
+        """
         return self._accepted.reader()
 
     @property

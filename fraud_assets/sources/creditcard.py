@@ -21,6 +21,7 @@ from fraud_assets.sources.content import is_parquet
 from fraud_assets.sources.convert import to_number
 from fraud_assets.sources.csv_chunks import CsvFile
 from fraud_assets.sources.days import bounds, require_begun
+from fraud_assets.sources.delivered import Delivered, compared
 from fraud_assets.sources.errors import SourceError
 from fraud_assets.sources.roles import Kind, canonical_columns, needed_columns
 from fraud_assets.sources.rows import RawChunk, RowRules
@@ -54,6 +55,10 @@ class CreditcardFile:
     def has_day(self, day: date) -> bool:
         """Whether the day is not before the file's first; how many days the file holds shows when it is read."""
         return day >= self._settings.first_day
+
+    def delivered(self, day: date, fingerprint: str) -> Delivered:
+        digest, _, _ = fingerprint.partition("-")
+        return compared(self._settings.path, digest)
 
     def read_day(self, day: date) -> DayBatch:
         require_begun(day, self._around.zone)

@@ -12,7 +12,8 @@ from fraud_assets.sources.batch import DayBatch, DayContent, collect_day
 from fraud_assets.sources.content import is_parquet
 from fraud_assets.sources.csv_chunks import CsvFile
 from fraud_assets.sources.days import bounds, require_begun
-from fraud_assets.sources.errors import SourceNotReady
+from fraud_assets.sources.delivered import Delivered, compared
+from fraud_assets.sources.errors import SourceError, SourceNotReady
 from fraud_assets.sources.landing import Arrival, Landing
 from fraud_assets.sources.parquet_chunks import ParquetFile
 from fraud_assets.sources.roles import canonical_columns, needed_columns
@@ -45,6 +46,13 @@ class LandingFolder:
     def arrivals(self) -> list[Arrival]:
         """The files of all days, as the folder lists them. Raises `SourceError` for no folder."""
         return self._landing.arrivals()
+
+    def delivered(self, day: date, fingerprint: str) -> Delivered:
+        try:
+            path = self._landing.file_of(day)
+        except SourceError:
+            return Delivered.GONE
+        return compared(path, fingerprint)
 
     def read_day(self, day: date) -> DayBatch:
         require_begun(day, self._around.zone)

@@ -8,6 +8,9 @@ from enum import Enum, auto
 from fraud_assets.settings import ColumnRoles
 from fraud_assets.sources.errors import SourceError
 
+SOURCE_ROW_NAME = "source_row"
+"""What `raw_batch` calls a row's 1-based place at its source: among the rows of its file, or of the day's query."""
+
 
 class Kind(Enum):
     """How a column's values are read."""
@@ -57,7 +60,8 @@ def canonical_columns(roles: ColumnRoles, timestamp_kind: Kind = Kind.TIMESTAMP)
         for name, source, kind, required in named
         if source is not None
     )
-    _check_names([*(column.name for column in columns), *([] if roles.transaction_id else ["transaction_id"])])
+    made = [SOURCE_ROW_NAME] if roles.transaction_id else ["transaction_id", SOURCE_ROW_NAME]
+    _check_names([*(column.name for column in columns), *made])
     _check_sensitive(columns, roles)
     return columns
 

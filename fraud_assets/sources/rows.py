@@ -21,9 +21,10 @@ from fraud_assets.sources.days import localize
 from fraud_assets.sources.errors import SourceError
 from fraud_assets.sources.originals import originals
 from fraud_assets.sources.pseudonyms import Pseudonymizer
-from fraud_assets.sources.roles import Column, Kind
+from fraud_assets.sources.roles import SOURCE_ROW_NAME, Column, Kind
 
-REJECTED = pa.schema([("source_row", pa.int64()), ("reason", pa.string()), ("original", pa.string())])
+SOURCE_ROW = pa.field(SOURCE_ROW_NAME, pa.int64())
+REJECTED = pa.schema([SOURCE_ROW, ("reason", pa.string()), ("original", pa.string())])
 DUPLICATE = "repeats the transaction id of an earlier row"
 
 
@@ -88,7 +89,8 @@ class RowRules:
     def schema(self) -> pa.Schema:
         """Of accepted rows."""
         own = [pa.field(column.name, self._type(column)) for column in self.columns]
-        return pa.schema(own if self.has_own_ids else [pa.field("transaction_id", pa.int64()), *own])
+        made = [] if self.has_own_ids else [pa.field("transaction_id", pa.int64())]
+        return pa.schema([*made, *own, SOURCE_ROW])
 
     def _type(self, column: Column) -> pa.DataType:
         if column.kind is Kind.IDENTIFIER:
@@ -107,6 +109,7 @@ class RowRules:
             verdict.reject(_at(good[repeated], len(verdict.accepted)), DUPLICATE)
         else:
             arrays["transaction_id"] = pa.array(chunk.source_rows + self.first_row_id)
+        arrays[SOURCE_ROW_NAME] = pa.array(chunk.source_rows)
         batch = pa.RecordBatch.from_arrays([arrays[name] for name in self.schema.names], schema=self.schema)
         accepted = batch if verdict.accepted.all() else batch.filter(pa.array(verdict.accepted))
         return SortedChunk(accepted, self._rejected(chunk, verdict))

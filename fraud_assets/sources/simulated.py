@@ -22,6 +22,7 @@ from fraud_assets.settings import ColumnRoles, SimulatedSource
 from fraud_assets.sources.base import Surroundings
 from fraud_assets.sources.batch import DayBatch, spool_table
 from fraud_assets.sources.days import TIMESTAMP, bounds, require_begun
+from fraud_assets.sources.delivered import Delivered
 from fraud_assets.sources.errors import SourceError
 
 ROLES = ColumnRoles.model_validate(
@@ -42,6 +43,7 @@ SCHEMA = pa.schema(
         ("label", pa.int8()),
         ("customer_id", pa.int64()),
         ("terminal_id", pa.int64()),
+        ("source_row", pa.int64()),
     ]
 )
 ROW_IDS_OF_A_DAY = 10_000_000
@@ -101,6 +103,9 @@ class Simulator:
         """Always: any day can be made."""
         return True
 
+    def delivered(self, day: date, fingerprint: str) -> Delivered:
+        return Delivered.NO_FILE
+
     def read_day(self, day: date) -> DayBatch:
         require_begun(day, self._around.zone)
         start, end = bounds(day, self._around.zone)
@@ -144,6 +149,7 @@ def simulate_day(settings: SimulatedSource, day: date, seconds: int) -> dict[str
         "label": fraud[order].astype(np.int8),
         "customer_id": customer[order],
         "terminal_id": terminal[order],
+        "source_row": np.arange(1, len(order) + 1),
     }
 
 

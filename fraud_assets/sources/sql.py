@@ -22,6 +22,7 @@ from fraud_assets.settings import ColumnRoles, SqlSource
 from fraud_assets.sources.base import Surroundings, first_row_id
 from fraud_assets.sources.batch import DayBatch, DayContent, collect_day
 from fraud_assets.sources.days import bounds, require_begun
+from fraud_assets.sources.delivered import Delivered
 from fraud_assets.sources.errors import SourceError, SourceNotReady
 from fraud_assets.sources.roles import Column, Kind, canonical_columns, needed_columns
 from fraud_assets.sources.rows import RawChunk, RowRules
@@ -72,6 +73,9 @@ class SqlTable:
                 return connection.execute(one).first() is not None
         finally:
             engine.dispose()
+
+    def delivered(self, day: date, fingerprint: str) -> Delivered:
+        return Delivered.NO_FILE
 
     def read_day(self, day: date) -> DayBatch:
         """Raises `SourceNotReady` when the database does not answer or has no rows of the day."""

@@ -12,6 +12,8 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleCauseCategory
+from dagster._core.loader import LoadingContextForTest
 
 from fraud_assets.assets import all_assets
 from fraud_assets.assets.best_model import Rows
@@ -20,7 +22,7 @@ from fraud_assets.assets.evaluation_metadata import COMPARED
 from fraud_assets.assets.evaluation_table import validation_rows
 from fraud_assets.assets.feature_importance import measured_model
 from fraud_assets.assets.pictures import Pictures
-from fraud_assets.checks import EVERY_FAMILY_FITTED
+from fraud_assets.checks.specs import EVERY_FAMILY_FITTED
 from fraud_assets.learning import METRICS, score
 from fraud_assets.learning.explaining.reasons import REASONS
 from fraud_assets.learning.explaining.words import in_words
@@ -28,7 +30,16 @@ from fraud_assets.local.embedded import EmbeddedServer
 from fraud_assets.local.runs import Days, run_range
 from fraud_assets.partitions import shifted
 from fraud_assets_tests.assets.told import NUMBERS, PICTURES, TABLES, told
-from fraud_assets_tests.small_world import ALL_ASSETS, DAY, World, fresh_database, small_settings, world
+from fraud_assets_tests.small_world import (
+    ALL_ASSETS,
+    DAY,
+    NOT_LEARNED,
+    SMALL,
+    World,
+    fresh_database,
+    small_settings,
+    world,
+)
 
 
 @pytest.fixture(scope="module")
@@ -294,6 +305,42 @@ def test_other_validation_labels_change_the_metrics_and_no_threshold(done: World
     for decided in ("threshold", "expected_saving_per_day"):
         assert honest[decided].equals(fooled[decided]), decided
     assert honest["average_precision"]["gradient_boosting"] > 2 * fooled["average_precision"]["gradient_boosting"]
+
+
+def test_dagster_marks_what_a_changed_search_space_changes_and_nothing_else(done: World) -> None:
+    learning = {**SMALL["learning"], "configurations": 2}
+    settings = small_settings(done.workplace.database_url, done.workplace.settings.home, learning=learning)
+    with world(settings) as changed:
+        for definitions, expected in ((done.defs, set()), (changed.defs, set(ALL_ASSETS) - NOT_LEARNED)):
+            graph = definitions.resolve_asset_graph()
+            asked = CachingStaleStatusResolver(done.instance, graph, LoadingContextForTest(done.instance))
+            causes = {a: asked.get_stale_causes(dg.AssetKey(a.split("/")), DAY) for a in ALL_ASSETS}
+            assert {asset for asset in ALL_ASSETS if causes[asset]} == expected
+            assert {cause.category for found in causes.values() for cause in found} <= {StaleCauseCategory.CODE}
+
+
+def test_each_column_leads_back_to_columns_of_the_source(done: World) -> None:
+    graph = done.defs.resolve_asset_graph()
+    source = dg.AssetKey("source_transactions")
+    columns = {source: {column.name for column in graph.get(source).metadata["dagster/column_schema"].columns}}
+    lineage: dict[tuple[dg.AssetKey, str], set[tuple[dg.AssetKey, str]]] = {}
+    for asset in ("raw_batch", "rejected_rows", "labels", "cleaned_features", "scored_batch", "live_performance"):
+        metadata = told(done, asset)
+        columns[key := dg.AssetKey(asset)] = {c.name for c in metadata["dagster/column_schema"].value.columns}
+        for column, deps in metadata["dagster/column_lineage"].value.deps_by_column.items():
+            assert column in columns[key], (asset, column)
+            lineage[key, column] = {(dep.asset_key, dep.column_name) for dep in deps}
+    for (asset_key, column), read in lineage.items():
+        for other, name in read:
+            assert name in columns[other], (asset_key, column, name)
+            assert other in graph.get(asset_key).parent_keys, (asset_key, other)
+    found, todo = set(), {(dg.AssetKey("scored_batch"), "score")}
+    while todo:
+        found |= todo
+        todo = {dep for node in todo for dep in lineage.get(node, ())} - found
+    assert {name for key, name in found if key == source} == columns[source]
+    in_a_range_run = told(done, "raw_batch", _days(-3, -3)[0])
+    assert in_a_range_run["dagster/column_lineage"] == told(done, "raw_batch")["dagster/column_lineage"]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from fraud_assets.assets.feature_drift import FRAUD_RATE, SCORE
-from fraud_assets.checks import FEATURES_ARE_STABLE, LABELS_ARE_MATURE, LIVE_AS_PROMISED
+from fraud_assets.checks.specs import FEATURES_ARE_STABLE, LABELS_ARE_MATURE, LIVE_AS_PROMISED
 from fraud_assets.learning.watching.drift import Level
 from fraud_assets.learning.watching.live import PROMISED
 from fraud_assets.local.embedded import EmbeddedServer

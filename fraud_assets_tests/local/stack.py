@@ -15,6 +15,7 @@ import psycopg
 
 from fraud_assets.keys import READER_KEY
 from fraud_assets.local.embedded import running
+from fraud_assets_tests.clock import Clock
 from fraud_assets_tests.conftest import discard
 from fraud_assets_tests.small_world import SMALL_TOML
 
@@ -31,16 +32,21 @@ class Stack:
         self.url = self.reports = ""
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("FRAUD_")}
         self.environment |= {"FRAUD_HOME": str(self.home), "FRAUD_CONFIG": str(folder / "fraud.toml")}
+        self.clock = Clock(folder / "clock")
 
     def call(self, *arguments: str) -> None:
         subprocess.run(self._command(*arguments), cwd=self.folder, env=self.environment, check=True, timeout=300)
 
     def up(self) -> None:
-        """Start `up` and wait for its addresses."""
+        """Start `up` and wait for its addresses; it goes by a clock that a test can move."""
         log = self.folder / "up.log"
         with log.open("w") as file:
             self.process = subprocess.Popen(
-                self._command("up"), cwd=self.folder, env=self.environment, stdout=file, stderr=subprocess.STDOUT
+                self._command("up"),
+                cwd=self.folder,
+                env=self.environment | self.clock.environment,
+                stdout=file,
+                stderr=subprocess.STDOUT,
             )
         wait_for(lambda: "Ctrl-C" in log.read_text() or self.process_ended(), "the start")
         said = log.read_text()

@@ -178,7 +178,11 @@ def _is_one_sentence(said: Said, expected: list[str]) -> None:
         assert part in line, (part, line)
 
 
-def test_bad_rows_are_diverted_with_their_reason(landing: Path, database_url: str, fraud_assets: Command) -> None:
+def test_bad_rows_are_diverted_with_their_reason(
+    landing: Path, database_url: str, fraud_assets: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit in ("REJECTED", "DUPLICATE"):
+        monkeypatch.setenv(f"FRAUD_WATCHING__MAX_{limit}_SHARE", "0.5")
     rows = batch_of(DAY).to_dict("records")
     rows[1]["eur"] = "a lot"
     rows[2]["time"] = f"{YESTERDAY} 12:00"

@@ -4,21 +4,25 @@ The tests of this file share one running stack and build on each other, in the o
 waits for Dagster's daemon, which looks every thirty seconds, and the pages are looked at meanwhile.
 """
 
+import json
 import re
 import signal
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from fraud_assets_tests.browser import open_page
+from fraud_assets_tests.clock import MISSING
 from fraud_assets_tests.local.stack import Stack, stack_in, wait_for
-from fraud_assets_tests.small_world import ALL_ASSETS, SMALL_TOML
+from fraud_assets_tests.small_world import ALL_ASSETS, EXTERNAL, SMALL_TOML
 
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
-DAYS = [str(YESTERDAY - timedelta(days=back)) for back in (2, 1, 0)]
+DAYS = [str(YESTERDAY - timedelta(days=back)) for back in (4, 3, 2, 1, 0)]
 # By asset, the pictures in the metadata of each of its materializations.
 PICTURES = {
     "raw_batch": ["volume by hour"],
@@ -49,6 +53,9 @@ LINE_PIXELS = """canvas => {
     return found;
 }"""
 """How many pixels of a plot have the colour of its line."""
+EDGES = "svg > path[marker-end]"
+"""The arrows of the lineage page."""
+SCHEDULE = "/locations/fraud_assets/schedules/daily_fraud_model"
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +113,16 @@ def _metadata(page: Page, label: str) -> Locator:
     return page.locator("tr", has=page.get_by_text(label, exact=True))
 
 
+def _asked(stack: Stack, query: str) -> dict[str, Any]:
+    """Dagster's answer to a GraphQL query."""
+    request = urllib.request.Request(
+        f"{stack.url}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        data: dict[str, Any] = json.load(answer)["data"]
+    return data
+
+
 def _asks_for_plots(sent: str | None) -> bool:
     return "AssetPartitionEventsQuery" in (sent or "")
 
@@ -134,10 +151,20 @@ def _last_version(stack: Stack) -> int:
     return int(str(row[0]))
 
 
-def test_the_lineage_graph_shows_every_asset(stack: Stack, page: Page) -> None:
+def test_the_lineage_graph_shows_every_asset_and_every_edge(stack: Stack, page: Page) -> None:
     page.goto(f"{stack.url}/asset-groups")
-    for asset in ALL_ASSETS:
+    for asset in (*ALL_ASSETS, *EXTERNAL):
         expect(page.get_by_text(asset.rsplit("/", 1)[-1], exact=True).first).to_be_visible()
+    dependencies = sum(
+        len(node["dependencyKeys"])
+        for node in _asked(stack, "{ assetNodes { dependencyKeys { path } } }")["assetNodes"]
+    )
+    assert dependencies > len(ALL_ASSETS)
+    # The page draws what is in sight: from further away that is all of it.
+    further = page.locator("button:has([aria-label=zoom_out])")
+    for _ in range(4):
+        further.click()
+    expect(page.locator(EDGES)).to_have_count(dependencies)
 
 
 def test_a_partition_is_materialized_from_its_page(stack: Stack, page: Page) -> None:
@@ -148,9 +175,9 @@ def test_a_partition_is_materialized_from_its_page(stack: Stack, page: Page) -> 
 
 @pytest.fixture(scope="module")
 def before_backfill(stack: Stack, page: Page) -> int:
-    """The last version before a backfill of three days, which is launched for all assets and not waited for."""
+    """The last version before a backfill of five days, which is launched for all assets and not waited for."""
     last = _last_version(stack)
-    _launch(stack, page, "/asset-groups", "Materialize all", f"[{DAYS[0]}...{DAYS[-1]}]", "3 partitions")
+    _launch(stack, page, "/asset-groups", "Materialize all", f"[{DAYS[0]}...{DAYS[-1]}]", "5 partitions")
     return last
 
 
@@ -172,7 +199,7 @@ def test_a_day_that_was_run_before_leads_to_its_report(stack: Stack, page: Page,
     expect(page.locator("figure[data-plot] .main-svg").first).to_be_visible()
 
 
-def test_a_backfill_of_three_days_makes_exactly_three_of_each(stack: Stack, before_backfill: int) -> None:
+def test_a_backfill_of_five_days_makes_exactly_five_of_each_in_their_order(stack: Stack, before_backfill: int) -> None:
     def is_over() -> bool:
         with stack.connect("dagster") as connection:
             rows = connection.execute("SELECT status FROM bulk_actions").fetchall()
@@ -180,6 +207,14 @@ def test_a_backfill_of_three_days_makes_exactly_three_of_each(stack: Stack, befo
 
     wait_for(is_over, "the backfill")
     assert _made_since(stack, before_backfill) == dict.fromkeys(ALL_ASSETS, DAYS)
+    with stack.connect() as connection:
+        chosen = connection.execute(
+            "SELECT partition_key, facts ->> 'champion_day' FROM dagster_io.versions"
+            " WHERE asset_key = 'best_model' AND version_id > %s ORDER BY version_id",
+            [before_backfill],
+        ).fetchall()
+    # Each is compared with the one before it, which the decision names.
+    assert chosen == list(zip(DAYS, [None, *DAYS[:-1]], strict=True))
 
 
 @pytest.mark.parametrize("asset", NUMBERS)
@@ -208,6 +243,58 @@ def test_the_metadata_leads_to_the_days_report(stack: Stack, page: Page) -> None
     page.goto(str(link.get_attribute("href")))
     expect(page.locator("h1")).to_contain_text(str(YESTERDAY.year))
     expect(page.locator("figure[data-plot] .main-svg").first).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("asset", "column", "made_of"),
+    [
+        ("scored_batch", "score", r"from cleaned_features \(\d+ columns\)"),
+        ("cleaned_features", "terminal_transactions_7d", r"from raw_batch \(amount, terminal_id, transaction_time\)$"),
+        ("raw_batch", "amount", r"from source_transactions \(amount\)"),
+        ("source_transactions", "amount", "becomes amount"),
+    ],
+)
+def test_each_column_says_which_columns_it_is_made_of(
+    stack: Stack, page: Page, asset: str, column: str, made_of: str
+) -> None:
+    page.goto(f"{stack.url}/assets/{asset}?view=overview")
+    page.get_by_placeholder("Filter columns").fill(column)
+    row = page.locator("tr", has=page.get_by_text(column, exact=True))
+    expect(row.locator("td").last).to_have_text(re.compile(made_of))
+
+
+def test_the_schedule_is_switched_on_and_launches_the_day_that_has_just_ended(stack: Stack, page: Page) -> None:
+    """The clock of the whole stack moves to the next tick; the day that has then ended is today."""
+    if not stack.clock.environment:
+        pytest.skip(MISSING)
+    page.goto(f"{stack.url}{SCHEDULE}")
+    switch = page.locator("tr", has=page.get_by_text("Running", exact=True)).locator("label")
+    switch.click()
+    expect(switch.locator("input")).to_be_checked()
+    wait_for(lambda: _schedule(stack)["status"] == "RUNNING", "the switch")
+    today = datetime.now(UTC).date()
+    stack.clock.move_to(datetime.combine(today + timedelta(days=1), time(1, 0, 5), UTC))
+    wait_for(lambda: bool(_schedule(stack)["ticks"]), "the tick")
+    page.reload()
+    expect(page.get_by_text("1 run requested").first).to_be_visible()
+    with stack.connect("dagster") as connection:
+        launched = connection.execute(
+            "SELECT t.value FROM run_tags s JOIN run_tags t USING (run_id)"
+            " WHERE s.key = 'dagster/schedule_name' AND t.key = 'dagster/partition'"
+        ).fetchall()
+    assert launched == [(str(today),)]
+
+
+def _schedule(stack: Stack) -> dict[str, Any]:
+    """What Dagster knows of the schedule: whether it is on, and its ticks that launched something."""
+    state = _asked(
+        stack,
+        '{ schedulesOrError(repositorySelector: {repositoryName: "__repository__", repositoryLocationName:'
+        ' "fraud_assets"}) { ... on Schedules { results { scheduleState { status ticks(limit: 5, statuses: [SUCCESS])'
+        " { tickId } } } } } }",
+    )
+    found: dict[str, Any] = state["schedulesOrError"]["results"][0]["scheduleState"]
+    return found
 
 
 def test_passwords_are_in_no_command_line_log_or_metadata(stack: Stack) -> None:

@@ -39,8 +39,9 @@ def test_days_ids_and_times(tmp_path: Path) -> None:
     assert first["transaction_time"][1].as_py() == datetime(2013, 9, 1, 23, 59, 59, 500_000, UTC)
     assert second["label"].to_pylist() == [1, 0]
     assert counts.refunds == 1
+    assert second["source_row"].to_pylist() == [3, 4], "rows of the file, not of its day"
     assert first.column_names == [
-        "transaction_id", "transaction_time", "amount", "label", *(f"V{n}" for n in range(1, 29))
+        "transaction_id", "transaction_time", "amount", "label", *(f"V{n}" for n in range(1, 29)), "source_row"
     ]  # fmt: skip
 
 

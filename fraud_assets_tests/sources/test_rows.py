@@ -115,6 +115,7 @@ def test_canonical_columns_types_and_order(tmp_path: Path) -> None:
             ("customer_id", pa.string()),
             ("score", pa.float64()),
             ("country", pa.string()),
+            ("source_row", pa.int64()),
         ]
     )
     assert rejected.num_rows == 0
@@ -125,6 +126,7 @@ def test_refunds_and_duplicates_are_counted(tmp_path: Path) -> None:
     write_csv(tmp_path, GOOD, _with(paid="-5"), _with(id="a1", paid="1"), _with(id="c3", paid="x"), _with(id="c3"))
     accepted, rejected, counts = read_files(tmp_path)
     assert accepted["transaction_id"].to_pylist() == ["a1", "b2", "c3"]
+    assert accepted["source_row"].to_pylist() == [1, 2, 5], "rejected rows are counted too"
     assert rejected["source_row"].to_pylist() == [3, 4]
     assert (counts.duplicates, counts.refunds, counts.rows_in) == (1, 1, 5)
 

@@ -40,6 +40,7 @@ def test_the_fraud_share_holds_at_small_scales(customers: int) -> None:
 
 def test_rows_are_the_same_on_every_machine() -> None:
     day = sim.simulate_day(_settings(customers=500, terminals=1_000, radius=12), _DAY, 86_400)
+    assert (day.pop("source_row") == np.arange(1, len(day["label"]) + 1)).all()
     digest = hashlib.sha256(b"".join(np.ascontiguousarray(day[name]).tobytes() for name in sorted(day)))
     assert digest.hexdigest()[:16] == "fe7f1f23607cbc18"
 

@@ -8,10 +8,18 @@ import numpy as np
 import pandas as pd
 
 from fraud_assets.learning.errors import LearningError
-from fraud_assets.learning.features.frauds import KnownFrauds, microseconds
-from fraud_assets.learning.features.habits import Transactions, as_transactions, customer_features, is_new_pair
-from fraud_assets.learning.features.spec import FeatureSpec
-from fraud_assets.learning.features.terminals import fraud_counts, terminal_features
+from fraud_assets.learning.features.frauds import KNOWN_FRAUD_READS, KnownFrauds, microseconds
+from fraud_assets.learning.features.habits import (
+    CUSTOMER_READS,
+    NEW_PAIR_READS,
+    Transactions,
+    as_transactions,
+    customer_features,
+    is_new_pair,
+)
+from fraud_assets.learning.features.reads import Reads
+from fraud_assets.learning.features.spec import FeatureSpec, customer_names, fraud_names
+from fraud_assets.learning.features.terminals import TERMINAL_READS, fraud_counts, terminal_features
 from fraud_assets.learning.features.windows import FloatArray, GroupedEvents, Int64Array
 
 LAST_NIGHT_HOUR = 6
@@ -47,6 +55,19 @@ def compute_features(
     columns |= _time_features(wanted, spec)
     columns |= _window_features(everything, wanted, labels, spec)
     return pd.DataFrame({name: columns[name] for name in spec.columns}).reset_index(drop=True)
+
+
+def feature_reads(spec: FeatureSpec) -> dict[str, Reads]:
+    """What decides each column of `compute_features`, by its name: columns of `transactions`, columns of `labels`."""
+    own = (*spec.identifiers, *spec.segments, *spec.categorical, "amount", *spec.numeric)
+    time = dict.fromkeys(("is_weekend", "is_night", "hour_of_day"), Reads.of("transaction_time"))
+    customer = dict.fromkeys(customer_names(), CUSTOMER_READS)
+    frauds = dict.fromkeys(fraud_names("customer"), CUSTOMER_READS | KNOWN_FRAUD_READS)
+    both = {"is_new_terminal": NEW_PAIR_READS}
+    outcome = ("outcome",) if spec.declined_outcomes else ()
+    learnable = {"is_learnable": Reads.of("amount", *outcome)}
+    known = {name: Reads.of(name) for name in own} | learnable | time | customer | frauds | dict(TERMINAL_READS) | both
+    return {name: known[name] for name in spec.columns}
 
 
 def _check(transactions: pd.DataFrame, spec: FeatureSpec) -> None:

@@ -9,10 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from fraud_assets.learning.features.reads import Reads
 from fraud_assets.learning.features.windows import GroupedEvents, Int64Array, active_at
 from fraud_assets.learning.labels import label_periods, same_kind_of_ids
 
 _NONE = np.int64(-1)
+
+
+KNOWN_FRAUD_READS = Reads(
+    frozenset({"transaction_id", "transaction_time", "amount"}), frozenset({"transaction_id", "label", "known_at"})
+)
+"""Of everything that is asked of known frauds, beside the group: which are refunds, and which is whose label."""
 
 
 @dataclass(frozen=True)

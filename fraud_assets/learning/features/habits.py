@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from fraud_assets.learning.features.reads import Reads
 from fraud_assets.learning.features.spec import HABIT_DAYS, LARGE_AMOUNT, LARGE_AMOUNT_DAYS, LONGEST, WINDOW_DAYS
 from fraud_assets.learning.features.windows import DAY, FloatArray, GroupedEvents, Int64Array, Prefix
 
@@ -36,6 +37,11 @@ class Transactions:
     def since(self, start: np.int64) -> "Transactions":
         kept = self.times > start
         return Transactions(self.groups[kept], self.times[kept], self.amounts[kept])
+
+
+CUSTOMER_READS = Reads.of("customer_id", "transaction_time", "amount")
+"""Of every feature of `customer_features`: also of counts, in which refunds have no part."""
+NEW_PAIR_READS = CUSTOMER_READS | Reads.of("terminal_id")
 
 
 def customer_features(everything: Transactions, wanted: Transactions) -> dict[str, FloatArray]:

@@ -4,12 +4,21 @@ What lives here: the features of spec.terminal_names(), all of them about transa
 does not: what counts as a known fraud (frauds.py).
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from fraud_assets.learning.features.frauds import KnownFrauds
+from fraud_assets.learning.features.frauds import KNOWN_FRAUD_READS, KnownFrauds
 from fraud_assets.learning.features.habits import Transactions
-from fraud_assets.learning.features.spec import FRAUD_DAYS, LONGEST, WINDOW_DAYS
+from fraud_assets.learning.features.reads import Reads
+from fraud_assets.learning.features.spec import FRAUD_DAYS, LONGEST, WINDOW_DAYS, terminal_names
 from fraud_assets.learning.features.windows import DAY, FloatArray, GroupedEvents
+
+_COUNT_READS = Reads.of("terminal_id", "transaction_time", "amount")
+TERMINAL_READS: Mapping[str, Reads] = {
+    name: _COUNT_READS | KNOWN_FRAUD_READS if "fraud" in name else _COUNT_READS for name in terminal_names()
+}
+"""Of each feature of `terminal_features`: the plain counts know no labels."""
 
 
 def terminal_features(

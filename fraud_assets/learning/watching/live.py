@@ -45,6 +45,20 @@ class LiveDay:
     metrics: Mapping[str, float | None]
 
 
+def calibration_counts(rows: pd.DataFrame) -> dict[str, float]:
+    """Of the learnable rows with a score and a known label: how many are frauds, and how many the scores add up to.
+
+    `variance` is that of such a sum of independent events, the sum of p (1 - p). Columns as `live_day` has them.
+    """
+    measured = rows[rows["is_learnable"].to_numpy(dtype=bool) & (rows["label"].notna() & rows["score"].notna())]
+    scores = measured["score"].to_numpy(dtype=np.float64)
+    return {
+        "frauds": float(measured["label"].eq(1).sum()),
+        "expected": float(scores.sum()),
+        "variance": float((scores * (1 - scores)).sum()),
+    }
+
+
 def live_day(rows: pd.DataFrame, *, policy: AlertPolicy, timezone: str) -> LiveDay:
     """The worth of the issued scores of one day.
 

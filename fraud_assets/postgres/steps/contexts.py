@@ -62,7 +62,16 @@ def table_spec(context: dg.OutputContext, default_schema: str | None, max_rewrit
         volatile=frozenset(_columns(context, "volatile")),
         max_rewrite_rows=_max_rewrite_rows(context, max_rewrite_rows),
         keep_first=_keep_first(context),
+        archived_versions=archived_versions(context),
     )
+
+
+def archived_versions(context: dg.OutputContext) -> int | None:
+    """How many superseded versions of a partition the asset's metadata keeps; None where it does not say."""
+    number = context.definition_metadata.get("archived_versions")
+    if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 0):
+        raise _refused(context, "archived_versions", "a number of versions, 0 or more")
+    return number
 
 
 def volatile_attributes(context: dg.OutputContext) -> frozenset[str]:

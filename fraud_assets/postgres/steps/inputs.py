@@ -57,6 +57,13 @@ def wanted(context: dg.InputContext) -> Wanted:
     return Wanted(tuple(around), required, is_window=True, seen_by=around if is_own else None)
 
 
+def requires_own_partition(metadata: Mapping[str, object]) -> bool:
+    """Whether an input with this metadata cannot be loaded without the partition behind its edge."""
+    window = metadata.get("window")
+    is_inside = not isinstance(window, list | tuple) or window[0] <= 0 <= window[1]
+    return is_inside and metadata.get("missing", "error") == "error"
+
+
 def _asks_for_all(context: dg.InputContext) -> bool:
     """Whether all partitions are behind the edge: by an `AllPartitionMapping`, or as a reader has none itself."""
     if not _runs_in_step(context):

@@ -1,13 +1,12 @@
 """Telling Dagster that a version has been restored, so that its UI shows what is stored and not what was before."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 
+from fraud_assets.postgres.steps.recorded import recorded_materializations
 from fraud_assets.postgres.storage.ledger import Version
 
-PAGE = 50
 DATA_VERSION = "dagster/data_version"
 _DAGSTERS_OWN = "dagster/"
 
@@ -45,25 +44,8 @@ def report_restored(instance: dg.DagsterInstance, restored: Version) -> None:
 
 def _original(instance: dg.DagsterInstance, restored: Version) -> dg.AssetMaterialization | None:
     """What was recorded when the version was stored that this one is a copy of."""
-    for event in _materializations(instance, restored):
+    for event in recorded_materializations(instance, restored.asset_key, restored.partition_key):
         number = event.metadata.get("version")
         if number is not None and number.value == restored.restored_from:
             return event
     return None
-
-
-def _materializations(instance: dg.DagsterInstance, version: Version) -> Iterator[dg.AssetMaterialization]:
-    """The recorded materializations of a version's partition, newest first."""
-    records = dg.AssetRecordsFilter(
-        asset_key=dg.AssetKey.from_user_string(version.asset_key),
-        asset_partitions=[version.partition_key] if version.partition_key else None,
-    )
-    cursor: str | None = None
-    while True:
-        page = instance.fetch_materializations(records, limit=PAGE, cursor=cursor)
-        for record in page.records:
-            if record.asset_materialization is not None:
-                yield record.asset_materialization
-        cursor = page.cursor
-        if not page.has_more:
-            return

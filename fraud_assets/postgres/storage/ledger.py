@@ -107,6 +107,28 @@ class Origin:
     facts: tuple[tuple[str, Any], ...] = ()
 
 
+@dataclass(frozen=True)
+class StoredByRun:
+    """What a run has stored of one partition, whatever has become of it since."""
+
+    asset_key: str
+    partition_key: str
+    run_id: str
+    version: int
+    row_count: int
+    byte_count: int
+    content_hash: str
+    code_version: str | None
+
+
+def stored_by_runs(connection: Connection[Any], run_ids: Iterable[str]) -> list[StoredByRun]:
+    """Every version that these runs have stored, in the order of storing."""
+    names = sql.SQL(", ").join(map(sql.Identifier, StoredByRun.__dataclass_fields__))
+    query = sql.SQL("SELECT {} FROM dagster_io.versions WHERE run_id = ANY(%s) ORDER BY version_id").format(names)
+    with connection.cursor(row_factory=class_row(StoredByRun)) as cursor:
+        return cursor.execute(query, [list(run_ids)]).fetchall()
+
+
 def register_table(
     connection: Connection[Any], asset_key: str, relation: Relation, layout: Layout, options: Mapping[str, Any]
 ) -> None:

@@ -86,12 +86,12 @@ def load(
             if spec is None:
                 return Loaded(_nothing(selection.columns or (), []), ())
             existing = stored_columns(connection, spec.relation)
-            columns = _chosen(spec, existing, selection)
+            columns = chosen_columns(spec, existing, selection)
         chosen = tuple(found[key] for key in (found if partition_keys is None else partition_keys) if key in found)
         if not chosen:
             return Loaded(_nothing(selection.columns or [c.name for c in columns], columns), ())
         try:
-            return Loaded(_open(postgres, spec, existing, columns, chosen, selection, at_once), chosen)
+            return Loaded(open_versions(postgres, spec, existing, columns, chosen, selection, at_once), chosen)
         except RelationVanished as error:
             # A swap changes the ledger and the table's name together; the same versions twice were dropped otherwise.
             if chosen == vanished:
@@ -113,7 +113,8 @@ def _check_required(asset_key: str, required: frozenset[str], found: Collection[
         )
 
 
-def _chosen(spec: TableSpec, existing: list[StoredColumn], selection: Selection) -> list[StoredColumn]:
+def chosen_columns(spec: TableSpec, existing: list[StoredColumn], selection: Selection) -> list[StoredColumn]:
+    """The columns that are asked for. Raises `PostgresStorageError` for one that the table has not."""
     if selection.columns is None:
         return existing
     by_name = {column.name: column for column in existing}
@@ -132,7 +133,7 @@ def _nothing(names: Sequence[str], columns: Sequence[StoredColumn]) -> pa.Record
     return pa.RecordBatchReader.from_batches(schema, iter(()))
 
 
-def _open(
+def open_versions(
     postgres: PostgresResource,
     spec: TableSpec,
     existing: list[StoredColumn],
@@ -141,6 +142,7 @@ def _open(
     selection: Selection,
     at_once: bool,
 ) -> pa.RecordBatchReader:
+    """The rows of these versions, in their order. Raises `RelationVanished` where one is not there any more."""
     session = open_session(postgres.url, [column.type for column in columns])
     try:
         if spec.layout is Layout.PARTITIONS:
@@ -190,9 +192,9 @@ def _partitions_query(
     chosen: tuple[Version, ...],
     selection: Selection,
 ) -> sql.Composed:
-    condition = _condition(selection, sql.SQL(" WHERE ({}\n)"))
+    where = condition(selection, sql.SQL(" WHERE ({}\n)"))
     parts = (
-        sql.SQL("SELECT {} FROM {}{}").format(select_list(columns), source(spec, existing, version), condition)
+        sql.SQL("SELECT {} FROM {}{}").format(select_list(columns), source(spec, existing, version), where)
         for version in chosen
     )
     return sql.SQL(" UNION ALL ").join(parts)
@@ -211,7 +213,7 @@ def _superseded_rows_query(
             source(spec, existing, version),
             sql.Identifier(PARTITION_COLUMN),
             sql.Literal(version.partition_key),
-            _condition(selection, sql.SQL(" AND ({}\n)")),
+            condition(selection, sql.SQL(" AND ({}\n)")),
             sql.Identifier(ORDINAL_COLUMN),
         )
         for version in chosen
@@ -227,15 +229,15 @@ def _rows_query(
         spec.relation.identifier,
         sql.Identifier(PARTITION_COLUMN),
         keys := sql.SQL(", ").join(sql.Literal(version.partition_key) for version in chosen),
-        _condition(selection, sql.SQL(" AND ({}\n)")),
+        condition(selection, sql.SQL(" AND ({}\n)")),
         keys,
         sql.Identifier(PARTITION_COLUMN),
         sql.Identifier(ORDINAL_COLUMN),
     )
 
 
-def _condition(selection: Selection, form: sql.SQL) -> sql.Composable:
-    """The author's condition, with its values as literals: the server streams no query that has parameters."""
+def condition(selection: Selection, form: sql.SQL) -> sql.Composable:
+    """The author's condition in `form`, with its values as literals: no query with parameters is streamed."""
     if selection.where is None:
         return sql.SQL("")
     if not selection.where_params:

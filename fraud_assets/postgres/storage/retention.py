@@ -21,10 +21,12 @@ def prune_archived(connection: Connection[Any], asset_key: str, partition_key: s
         spec = registered_spec(connection, asset_key)
         kept_for_good = FIRST_VERSION if spec is not None and spec.keep_first else None
         archived = [v for v in versions(connection, asset_key, partition_key) if v.status == Status.ARCHIVED]
-        return sum(_prune(connection, version) for version in archived[keep:] if version.version != kept_for_good)
+        beyond = (version for version in archived[keep:] if version.version != kept_for_good)
+        return sum(drop_archived(connection, version) for version in beyond)
 
 
-def _prune(connection: Connection[Any], version: Version) -> bool:
+def drop_archived(connection: Connection[Any], version: Version) -> bool:
+    """Drop an archived version's rows, in the caller's transaction; False for one that somebody is reading."""
     try:
         with connection.transaction():
             if version.relation_name is not None:

@@ -59,7 +59,7 @@ def replace_rows(
             unhashed=spec.volatile | {PARTITION_COLUMN, ORDINAL_COLUMN},
             freeze=False,
         )
-        size = _bytes(connection, spec, partition_key)
+        size = partition_bytes(connection, spec, partition_key)
         content = Content(copied.rows, size, copied.content_hash, handed_in)
         version_id = next_version_id(connection)
         version = record_current(connection, version_id, spec.asset_key, partition_key, content, origin)
@@ -93,7 +93,8 @@ def _archive(connection: Connection[Any], spec: TableSpec, current: Version) -> 
     set_status(connection, current.version_id, Status.ARCHIVED)
 
 
-def _bytes(connection: Connection[Any], spec: TableSpec, partition_key: str) -> int:
+def partition_bytes(connection: Connection[Any], spec: TableSpec, partition_key: str) -> int:
+    """The bytes of a partition's current rows, compressed as they are."""
     row = connection.execute(
         sql.SQL("SELECT coalesce(sum(pg_column_size(t.*)), 0) FROM {} t WHERE {} = {}").format(
             spec.relation.identifier, sql.Identifier(PARTITION_COLUMN), sql.Literal(partition_key)

@@ -34,6 +34,8 @@ class TableSpec:
     max_rewrite_rows: int = 50_000_000
     keep_first: bool = False
     """Whether the first version of a partition is kept for good, however many have superseded it."""
+    archived_versions: int | None = None
+    """How many superseded versions of a partition stay; None where that is not the asset's to say."""
 
     def options(self) -> dict[str, Any]:
         """What must be known to write or to prune a partition when the asset itself is not at hand."""

@@ -1,0 +1,51 @@
+"""A clock that a test moves forward, for whole processes: Python's and PostgreSQL's, by libfaketime."""
+
+import os
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+SITE = Path(__file__).with_name("moved_clock")
+MISSING = "libfaketime is not installed (apt-get install libfaketime)"
+needs_moved_clock = pytest.mark.skipif(not LIBRARIES, reason=MISSING)
+
+
+class Clock:
+    """The real clock, and how far ahead of it the processes are that have its environment."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.ahead = timedelta()
+        self._write()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs to go by this clock; nothing where there is no libfaketime."""
+        if not LIBRARIES:
+            return {}
+        paths = [str(SITE), *filter(None, [os.environ.get("PYTHONPATH")])]
+        return {
+            "LD_PRELOAD": str(LIBRARIES[0]),
+            "FAKETIME_TIMESTAMP_FILE": str(self._file),
+            "FAKETIME_CACHE_DURATION": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "NO_FAKE_STAT": "1",
+            "PYTHONPATH": os.pathsep.join(paths),
+        }
+
+    def now(self) -> datetime:
+        """The time that those processes see."""
+        return datetime.now().astimezone() + self.ahead
+
+    def move_to(self, instant: datetime) -> None:
+        """Move forward to an instant; within a second, everybody is there."""
+        self.ahead = instant - datetime.now(instant.tzinfo)
+        self._write()
+
+    def _write(self) -> None:
+        # Replaced whole, and not written in place: who reads half of it would be back in the present.
+        draft = self._file.with_suffix(".new")
+        draft.write_text(f"{self.ahead.total_seconds():+.0f}\n")
+        draft.replace(self._file)
