@@ -98,13 +98,13 @@ def _deliver_at_the_last_minute(month: Month, day: date) -> None:
 
 
 def _morning(month: Month, day: date) -> None:
-    """Whoever has launched the day's run, the schedule's hour passes, and it is noon."""
+    """Whoever has launched the day's run, it ends, and the schedule's hour passes."""
     house, night = month.house, day + NEXT
     house.wait_until_idle()
     if house.clock.now() < house.at(night, HOUR):
-        house.wait_until(house.at(night, HOUR, 0, 1))
+        house.clock.move_to(house.at(night, HOUR, 0, 1))
         house.tick_of_schedule(house.at(night, HOUR))
-    house.wait_until(house.at(night, 12))
+        house.wait_until_idle()
 
 
 def _late_file(month: Month, day: date) -> None:
