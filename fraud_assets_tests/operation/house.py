@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from functools import cached_property
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import psutil
@@ -26,7 +27,6 @@ from fraud_assets.local.embedded import running
 from fraud_assets.local.errors import is_lost_database
 from fraud_assets.local.postgres_process import Postmaster, find_postmaster
 from fraud_assets_tests.local.stack import Stack
-from fraud_assets_tests.operation.clock import Clock
 
 PATIENCE_SECONDS = 300.0
 HOUR = 2
@@ -36,6 +36,7 @@ LANDING = "landing_folder"
 FAILURES = "failure_alerts"
 RETRY_SECONDS = 30
 """Within so long the daemon launches a run again that it means to."""
+SEEN_SECONDS = 1.2
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -54,19 +55,25 @@ mutation On($schedule: ScheduleSelector!, $sensor: SensorSelector!) {
 class House:
     """A stack that lives by a clock."""
 
-    def __init__(self, stack: Stack, clock: Clock) -> None:
+    def __init__(self, stack: Stack, zone: ZoneInfo) -> None:
         self.stack = stack
-        self.clock = clock
-        stack.environment |= clock.environment()
+        self.zone = zone
+        stack.environment |= stack.clock.environment
 
     def at(self, day: date, hour: int, minute: int = 0, second: int = 0) -> datetime:
         """An instant of a day, as the clock on the wall shows it."""
-        return datetime.combine(day, time_of_day(hour, minute, second), self.clock.zone)
+        return datetime.combine(day, time_of_day(hour, minute, second), self.zone)
 
     def move_to(self, when: datetime) -> None:
         """Let everything that is under way end, and put the clock forward."""
         self.wait_until_idle()
-        self.clock.move_to(when)
+        self.put_clock_to(when)
+
+    def put_clock_to(self, when: datetime) -> None:
+        """Whatever is under way. Returns once every process has seen it."""
+        assert when >= self.stack.clock.now(), f"{when} is over"
+        self.stack.clock.move_to(when)
+        time.sleep(SEEN_SECONDS)
 
     def wait_until(self, when: datetime) -> None:
         """The same, and wait until the sensors have looked and what they have launched has ended."""
@@ -81,7 +88,7 @@ class House:
 
     def wait_for_look(self) -> None:
         """A look of the landing folder's sensor from now on."""
-        now = self.clock.now()
+        now = self.stack.clock.now()
         wait_for(lambda: self.last_tick(LANDING) >= now, "a look at the folder")
 
     def tick_of_schedule(self, when: datetime) -> InstigatorTick:
@@ -108,7 +115,7 @@ class House:
     def _has_ended_all(self) -> bool:
         if self.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1):
             return False
-        ended = datetime.fromtimestamp(self.clock.now().timestamp() - RETRY_SECONDS, UTC)
+        ended = datetime.fromtimestamp(self.stack.clock.now().timestamp() - RETRY_SECONDS, UTC)
         will_retry = dg.RunsFilter(
             statuses=[dg.DagsterRunStatus.FAILURE], tags={WILL_RETRY: "true"}, updated_after=ended
         )
@@ -169,7 +176,7 @@ class House:
     def last_tick(self, name: str) -> datetime:
         """When something that ticks has last done so, and ended."""
         ended = [tick.timestamp for tick in self.ticks(name) if tick.is_completed]
-        return datetime.fromtimestamp(max(ended, default=0), self.clock.zone)
+        return datetime.fromtimestamp(max(ended, default=0), self.zone)
 
     def run_in_step(self, day: date, step: str) -> dg.DagsterRun:
         """The run of a day, as soon as it works on a step."""

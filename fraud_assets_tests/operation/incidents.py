@@ -101,8 +101,8 @@ def _morning(month: Month, day: date) -> None:
     """Whoever has launched the day's run, it ends, and the schedule's hour passes."""
     house, night = month.house, day + NEXT
     house.wait_until_idle()
-    if house.clock.now() < house.at(night, HOUR):
-        house.clock.move_to(house.at(night, HOUR, 0, 1))
+    if house.stack.clock.now() < house.at(night, HOUR):
+        house.put_clock_to(house.at(night, HOUR, 0, 1))
         house.tick_of_schedule(house.at(night, HOUR))
         house.wait_until_idle()
 
@@ -160,7 +160,7 @@ def _power_cut(month: Month, day: date) -> None:
     _deliver_in_time(month, day)
     month.house.run_in_step(day, LONG_STEP)
     month.house.pull_the_plug()
-    month.house.clock.move_to(month.house.at(day + NEXT, 8))
+    month.house.put_clock_to(month.house.at(day + NEXT, 8))
     month.house.stack.up()
     _morning(month, day)
 
@@ -169,7 +169,7 @@ def _switched_off(month: Month, day: date) -> None:
     house, night = month.house, day + NEXT
     if not house.stack.process_ended():
         house.stack.end(signal.SIGTERM)
-    house.clock.move_to(house.at(night, 10))
+    house.put_clock_to(house.at(night, 10))
     month.deliveries.deliver(day)
     if month.nights.get(night) is not Incident.SWITCHED_OFF:
         house.stack.up()

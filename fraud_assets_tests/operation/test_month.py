@@ -18,9 +18,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from fraud_assets_tests.automation.test_alerts import hooked
+from fraud_assets_tests.clock import needs_moved_clock
 from fraud_assets_tests.local.stack import stack_in
 from fraud_assets_tests.operation import books
-from fraud_assets_tests.operation.clock import MISSING, find_library, moved_clock
 from fraud_assets_tests.operation.deliveries import Deliveries
 from fraud_assets_tests.operation.house import HOUR, House, days_from
 from fraud_assets_tests.operation.incidents import Incident, Month
@@ -94,11 +94,7 @@ def _small_disk() -> Iterator[Path]:
 
 @pytest.fixture
 def month() -> Iterator[Month]:
-    library = find_library()
-    if library is None:
-        pytest.skip(MISSING)
-    start = datetime(2024, 3, 18, 0, 20, tzinfo=ZONE)
-    with _small_disk() as folder, hooked(200) as hook, moved_clock(library, start) as clock:
+    with _small_disk() as folder, hooked(200) as hook:
         deliveries = Deliveries(folder, ZONE, HISTORY, LATE_LABELS, QUIET, drifts_from=date(2024, 4, 9))
         settings = f'{SETTINGS}[alerts]\nwebhook = "{hook.url}"\n{deliveries.settings()}'
         with stack_in(folder, settings) as stack:
@@ -106,9 +102,11 @@ def month() -> Iterator[Month]:
             if not (folder / "home").is_mount():
                 print("No disk is filled: only root can mount one to be filled.")
                 nights = {day: what for day, what in NIGHTS.items() if what is not Incident.DISK_FULL}
-            yield Month(House(stack, clock), deliveries, hook, nights, CORRECTS)
+            stack.clock.move_to(datetime(2024, 3, 18, 0, 20, tzinfo=ZONE))
+            yield Month(House(stack, ZONE), deliveries, hook, nights, CORRECTS)
 
 
+@needs_moved_clock
 @pytest.mark.slow
 def test_after_a_month_each_day_is_there_once_and_each_incident_on_record(month: Month) -> None:
     house, deliveries = month.house, month.deliveries
