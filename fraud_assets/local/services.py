@@ -28,7 +28,7 @@ from fraud_assets.local.ports import LOOPBACK, address, any_port, choose_port
 from fraud_assets.local.reader import reader_environment
 from fraud_assets.local.report_server import warn_of_no_login
 from fraud_assets.local.runs import end_abandoned_runs
-from fraud_assets.local.service import Service, end_services, start_service
+from fraud_assets.local.service import Service, end_services, keep_alive, start_service
 
 USUAL_PORT = 3000
 REPORTS_URL = "FRAUD_REPORTS__URL"
@@ -55,9 +55,9 @@ class Addresses:
 
 
 def serve(workplace: Workplace, host: str, port: int | None) -> None:
-    """Run until Ctrl-C or SIGTERM, or until one of the services ends by itself."""
+    """Run until Ctrl-C or SIGTERM, or until one of the services ends as soon as it is started."""
     over = threading.Event()
-    ended_by: list[Service] = []
+    ended_by: Service | None = None
     with _signals(over), only_one(workplace):
         end_left_behind(workplace)
         places = _places(workplace, host, port)
@@ -73,15 +73,11 @@ def serve(workplace: Workplace, host: str, port: int | None) -> None:
                 if not over.is_set():
                     _announce(workplace, places)
                 database = KeptDatabase(workplace)
-                while not over.wait(0.5):
+                while ended_by is None and not over.wait(0.5):
                     database.look()
-                    ended_by = [service for service in services if service.process.poll() is not None]
-                    if ended_by:
-                        break
-    if ended_by:
-        raise Refusal(
-            f"{ended_by[0].name} ended by itself; its last words ({ended_by[0].log}):\n{ended_by[0].last_words()}"
-        )
+                    ended_by = keep_alive(services)
+    if ended_by is not None:
+        raise Refusal(f"{ended_by.name} ended by itself; its last words ({ended_by.log}):\n{ended_by.last_words()}")
     out.print("Everything is stopped.")
 
 
