@@ -32,7 +32,8 @@ class PatientEventLogStorage(PostgresEventLogStorage):  # type: ignore[misc]
         if claim.is_claimed:
             return claim
         time.sleep(ASKING_SECONDS)
-        return claim.with_sleep_interval(0.0)
+        refused: ConcurrencyClaimStatus = claim.with_sleep_interval(0.0)
+        return refused
 
 
 class PlainUrlPostgresStorage(DagsterPostgresStorage):  # type: ignore[misc]
