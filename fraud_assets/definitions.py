@@ -53,9 +53,11 @@ def build_defs(settings: Settings) -> dg.Definitions:
     """
     plan = build_plan(settings)
     assets = all_assets(plan)
-    automatic = automation(
-        settings, plan.partitions, plan.source, assets, lambda i: _keep_house(settings, plan, assets, i)
-    )
+
+    def keep_house(instance: dg.DagsterInstance) -> str:
+        return _keep_house(settings, plan, assets, instance)
+
+    automatic = automation(settings, plan.partitions, plan.source, assets, keep_house)
     return dg.Definitions(
         assets=[*external_assets(plan), *assets],
         jobs=automatic.jobs,

@@ -122,7 +122,7 @@ def test_what_launches_nothing_is_on_and_what_launches_is_off(tmp_path: Path) ->
 
 
 def test_every_asset_has_a_day_to_be_fresh_by(tmp_path: Path) -> None:
-    """Some hours after the night's run, also when those hours lead into the next day; what came since midnight counts."""
+    """Some hours after the night's run, on the next day where need be; what came since midnight counts."""
     for hour, deadline in ((1, "0 7 * * *"), (23, "0 5 * * *")):
         defs, _ = _built(tmp_path, timezone="Europe/Berlin", schedule={"hour": hour})
         graph = defs.resolve_asset_graph()
