@@ -22,6 +22,7 @@ from fraud_assets.settings import Executor, Settings, load_settings
 from fraud_assets.sources import open_source
 
 DATABASE_URL = "FRAUD_DATABASE_URL"
+DAGSTER_DATABASE_URL = "FRAUD_DAGSTER_DATABASE_URL"
 SIGNING_KEY = "FRAUD_SIGNING_KEY"
 FIRST_SIMULATED_DAY = date(2026, 1, 1)
 
@@ -52,15 +53,29 @@ def build_defs(settings: Settings) -> dg.Definitions:
     """
     plan = build_plan(settings)
     assets = all_assets(plan)
-    automatic = automation(settings, plan.partitions, plan.source, assets)
+
+    def keep_house(instance: dg.DagsterInstance) -> str:
+        return _keep_house(settings, plan, assets, instance)
+
+    automatic = automation(settings, plan.partitions, plan.source, assets, keep_house)
     return dg.Definitions(
         assets=[*external_assets(plan), *assets],
-        jobs=[automatic.job],
-        schedules=[automatic.schedule],
+        jobs=automatic.jobs,
+        schedules=automatic.schedules,
         sensors=automatic.sensors,
         resources=build_resources(settings),
         executor=dg.in_process_executor if settings.executor is Executor.IN_PROCESS else dg.multiprocess_executor,
     )
+
+
+def _keep_house(settings: Settings, plan: Plan, assets: list[dg.AssetsDefinition], instance: dg.DagsterInstance) -> str:
+    # Imported late: what is only for one job is not for every process.
+    from fraud_assets.local.housekeeping import House, housekeeping
+
+    url = os.environ[DATABASE_URL]
+    postgres = PostgresResource(url=url, schema_=settings.storage.schema_)
+    house = House(postgres, os.environ.get(DAGSTER_DATABASE_URL) or url, plan, assets)
+    return housekeeping(house, instance).summary()
 
 
 def build_resources(settings: Settings) -> dict[str, Any]:

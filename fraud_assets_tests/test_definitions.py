@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -10,12 +10,14 @@ from typing import Any
 import dagster as dg
 import pytest
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
+from dagster._core.definitions.freshness import CronFreshnessPolicy
 from dagster._core.execution.asset_backfill import AssetBackfillData
 
 from fraud_assets.assets.plan import Plan
 from fraud_assets_tests.small_world import ALL_ASSETS, EXTERNAL, NOT_LEARNED, SMALL
 
 HUSH = "hush-hush"
+SENSORS = ("failure_alerts", "quiet_labels", "landing_folder")
 
 
 def _built(home: Path, **changes: Any) -> tuple[dg.Definitions, Plan]:
@@ -106,10 +108,29 @@ def test_a_run_of_everything_leaves_alone_what_is_made_elsewhere(tmp_path: Path)
     assert {key.to_user_string() for key in made} == set(ALL_ASSETS)
 
 
-def test_the_schedule_is_off_until_it_is_switched_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["daily_fraud_model", "housekeeping"])
+def test_a_schedule_is_off_until_it_is_switched_on(tmp_path: Path, name: str) -> None:
     defs, _ = _built(tmp_path)
-    schedule = defs.resolve_schedule_def("daily_fraud_model")
-    assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
+    assert defs.resolve_schedule_def(name).default_status is dg.DefaultScheduleStatus.STOPPED
+
+
+def test_what_launches_nothing_is_on_and_what_launches_is_off(tmp_path: Path) -> None:
+    (tmp_path / "2024-05-01.parquet").touch()
+    defs, _ = _built(tmp_path, source={"kind": "files", "folder": tmp_path})
+    running = {name: defs.resolve_sensor_def(name).default_status.value for name in SENSORS}
+    assert running == {"failure_alerts": "RUNNING", "quiet_labels": "RUNNING", "landing_folder": "STOPPED"}
+
+
+def test_every_asset_has_a_day_to_be_fresh_by(tmp_path: Path) -> None:
+    """Some hours after the night's run, on the next day where need be; what came since midnight counts."""
+    for hour, deadline in ((1, "0 7 * * *"), (23, "0 5 * * *")):
+        defs, _ = _built(tmp_path, timezone="Europe/Berlin", schedule={"hour": hour})
+        graph = defs.resolve_asset_graph()
+        for key in graph.materializable_asset_keys:
+            policy = graph.get(key).freshness_policy
+            assert isinstance(policy, CronFreshnessPolicy), key
+            assert (policy.deadline_cron, policy.timezone) == (deadline, "Europe/Berlin")
+            assert policy.lower_bound_delta == timedelta(hours=min(hour + 6, 24))
 
 
 def test_no_secret_is_in_a_resource(tmp_path: Path) -> None:

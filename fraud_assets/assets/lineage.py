@@ -1,7 +1,7 @@
 """Which columns the columns of a table are made of, from the source to the scores: for Dagster, and in words.
 
-Dagster's own UI lists columns with their descriptions, and draws their graph only in its paid edition: so each column's
-description says what it is made of, beside the metadata that such a graph, or any catalogue, is made from.
+Dagster's open UI lists columns with their descriptions, and draws no graph of them: so each column's description says
+what it is made of, beside the metadata that a graph, or any catalogue, is made from.
 
 What lives here: the edges between columns. What does not: what a feature reads, which stands beside the code that
 computes it, and the nodes that are not made here (`external`).

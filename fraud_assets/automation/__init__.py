@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from fraud_assets.automation.failures import failure_sensor
+from fraud_assets.automation.housekeeping import KeepHouse, housekeeping_job, housekeeping_schedule
 from fraud_assets.automation.job import JOB, DailyJob, daily_job
 from fraud_assets.automation.landing import Graph, landing_sensor
 from fraud_assets.automation.lost_retries import lost_retries_sensor
@@ -23,22 +24,27 @@ __all__ = ["JOB", "Automation", "automation"]
 
 @dataclass(frozen=True)
 class Automation:
-    """The job, the schedule and the sensors of a code location."""
+    """The jobs, the schedules and the sensors of a code location."""
 
-    job: DailyJob
-    schedule: dg.ScheduleDefinition
+    jobs: tuple[DailyJob | dg.JobDefinition, ...]
+    schedules: tuple[dg.ScheduleDefinition, ...]
     sensors: tuple[dg.SensorDefinition, ...]
 
 
 def automation(
-    settings: Settings, partitions: dg.DailyPartitionsDefinition, source: Source, assets: Iterable[dg.AssetsDefinition]
+    settings: Settings,
+    partitions: dg.DailyPartitionsDefinition,
+    source: Source,
+    assets: Iterable[dg.AssetsDefinition],
+    keep_house: KeepHouse,
 ) -> Automation:
-    """The job, its schedule and the sensors that these settings have: a landing folder has one of its own."""
-    job = daily_job()
+    """The jobs with their schedules, and the sensors that these settings have: a landing folder has one of its own."""
+    job, housekeeping = daily_job(), housekeeping_job(keep_house)
     sensors = [failure_sensor(settings.alerts), label_sensor(settings), lost_retries_sensor(job)]
     if isinstance(source, LandingFolder):
         sensors.append(landing_sensor(settings, partitions, job, source, graph_of(assets)))
-    return Automation(job, daily_schedule(settings, partitions, job), tuple(sensors))
+    schedules = daily_schedule(settings, partitions, job), housekeeping_schedule(settings, housekeeping)
+    return Automation((job, housekeeping), schedules, tuple(sensors))
 
 
 def graph_of(assets: Iterable[dg.AssetsDefinition]) -> Graph:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from fraud_assets.automation.alerts import Alert, tell
+from fraud_assets.checks import label_feed_is_alive
 from fraud_assets.settings import Settings
 
 SENSOR = "quiet_labels"
@@ -26,7 +27,10 @@ class Ledger(Protocol):
 
 
 def label_sensor(settings: Settings, *, now: Callable[[ZoneInfo], datetime] = datetime.now) -> dg.SensorDefinition:
-    """On from the start: it launches nothing. It tells of each silence once. `now` is the clock."""
+    """On from the start: it launches nothing. It tells of each silence once, and records the check that fails.
+
+    `now` is the clock.
+    """
     webhook, most = settings.alerts.webhook, settings.sensors.quiet_label_days
 
     @dg.sensor(
@@ -37,17 +41,35 @@ def label_sensor(settings: Settings, *, now: Callable[[ZoneInfo], datetime] = da
     )
     def quiet_labels(context: dg.SensorEvaluationContext, storage: dg.ResourceParam[Ledger]) -> dg.SensorResult:
         newest = now(settings.tzinfo).date() - timedelta(days=1)
-        last = last_news(storage.stored_facts(LABELS, COUNT))
+        labels = storage.stored_facts(LABELS, COUNT)
+        last = last_news(labels)
         if last is None:
             return dg.SensorResult(skip_reason="No label has ever been stored.", cursor=context.cursor)
         silent = (newest - last).days
         if silent < most:
             return dg.SensorResult(skip_reason=f"The newest labels are of {last}.", cursor=context.cursor)
-        if context.cursor != last.isoformat():
-            tell(quiet_alert(last, silent), webhook.get_secret_value() if webhook else None)
-        return dg.SensorResult(skip_reason=f"Quiet: the newest labels are of {last}.", cursor=last.isoformat())
+        skipped = f"Quiet: the newest labels are of {last}."
+        if context.cursor == last.isoformat():
+            return dg.SensorResult(skip_reason=skipped, cursor=context.cursor)
+        tell(quiet_alert(last, silent), webhook.get_secret_value() if webhook else None)
+        check = on_record(label_feed_is_alive([newest.isoformat()], labels, most))
+        return dg.SensorResult(skip_reason=skipped, cursor=last.isoformat(), asset_events=[check])
 
     return quiet_labels
+
+
+def on_record(check: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
+    """A check's result, as it is recorded outside of any run."""
+    assert check.asset_key is not None
+    assert check.check_name is not None
+    return dg.AssetCheckEvaluation(
+        asset_key=check.asset_key,
+        check_name=check.check_name,
+        passed=check.passed,
+        metadata=check.metadata,
+        severity=check.severity,
+        description=check.description,
+    )
 
 
 def last_news(labels: Mapping[str, int]) -> date | None:

@@ -63,6 +63,16 @@ class Housekept:
     reclaimed: dict[str, int] = field(default_factory=dict)
     """By table, the bytes that its files have shrunk by. Partitions that are gone are not in it."""
 
+    def summary(self) -> str:
+        """What went, in a line each."""
+        lines = [
+            f"{one.asset}: {len(one.partitions)} partitions, {len(one.versions)} versions, {one.byte_count:,} bytes"
+            for one in self.assets
+            if one.versions
+        ]
+        lines += [f"Dagster's event log: {self.events.events:,} events of {len(self.events.runs):,} finished runs"]
+        return "\n".join(lines)
+
 
 @dataclass(frozen=True)
 class House:

@@ -110,6 +110,7 @@ def _execute(
 ) -> Ran:
     selection = None if assets is None else _keys(assets)
     run_tags = {**(tags or {}), PROCESS_TAG: own_identity()}
+    is_ended = _end_when_interrupted(instance, run_id)
     with _following(instance, run_id, bar):
         # `JobDefinition.execute_in_process` does the same, but keeps every output of the run in memory until its end.
         result = core_execute_in_process(
@@ -122,7 +123,7 @@ def _execute(
             run_id=run_id,
             asset_selection=frozenset(selection or ()),
         )
-    if not result.success and any(map(_is_interrupt, result.all_events)):
+    if is_ended.is_set() or (not result.success and any(map(_is_interrupt, result.all_events))):
         raise KeyboardInterrupt
     # Those that block are why the run has failed, and are said there.
     failed = (evaluation for evaluation in result.get_asset_check_evaluations() if not evaluation.passed)
@@ -135,8 +136,31 @@ def _keys(assets: Sequence[str]) -> list[dg.AssetKey]:
 
 
 def _is_interrupt(event: dg.DagsterEvent) -> bool:
+    """Whether a step has ended, or is to be tried again, because somebody has interrupted it."""
+    if event.event_type not in (DagsterEventType.STEP_FAILURE, DagsterEventType.STEP_UP_FOR_RETRY):
+        return False
     data: Any = event.event_specific_data
-    return event.event_type is DagsterEventType.STEP_FAILURE and data.error.cls_name in _INTERRUPTS
+    error = data.error
+    while error is not None and error.cls_name not in _INTERRUPTS:
+        error = error.cause
+    return error is not None
+
+
+def _end_when_interrupted(instance: DagsterInstance, run_id: str) -> threading.Event:
+    """To Dagster an interrupt is one more reason to try a step again; whoever presses Ctrl-C means the run.
+
+    What it returns is set when the run has been ended for that.
+    """
+    is_ended = threading.Event()
+
+    def look(entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is not None and event.event_type is DagsterEventType.STEP_UP_FOR_RETRY and _is_interrupt(event):
+            is_ended.set()
+            raise KeyboardInterrupt
+
+    instance.add_event_listener(run_id, look)
+    return is_ended
 
 
 @contextmanager

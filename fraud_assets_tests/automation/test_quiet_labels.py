@@ -10,10 +10,12 @@ import psycopg
 import pytest
 
 from fraud_assets.automation.quiet_labels import label_sensor
+from fraud_assets.checks.specs import LABEL_FEED_ALIVE
 from fraud_assets.postgres import PostgresResource
 from fraud_assets.settings import Settings
 
 LAST = date(2026, 3, 10)
+RECORDED: list[dg.AssetCheckEvaluation] = []
 
 
 @pytest.fixture
@@ -42,6 +44,9 @@ def _look(postgres: PostgresResource, tmp_path: Path, days: int, cursor: str | N
     ):
         found = label_sensor(settings, now=lambda zone: now.astimezone(zone))(context, storage=postgres)
     assert isinstance(found, dg.SensorResult)
+    for event in found.asset_events:
+        assert isinstance(event, dg.AssetCheckEvaluation)
+        RECORDED.append(event)
     assert found.skip_reason is not None
     return str(found.skip_reason.skip_message), found.cursor
 
@@ -63,6 +68,8 @@ def test_a_silence_is_told_of_once(
         assert said == "Quiet: the newest labels are of 2026-03-10."
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     assert "No label for 3 days" in caplog.text
+    (check,) = RECORDED
+    assert (check.check_name, check.passed, check.severity) == (LABEL_FEED_ALIVE, False, dg.AssetCheckSeverity.WARN)
     _hear(postgres, LAST + timedelta(days=6), 5)
     said, cursor = _look(postgres, tmp_path, 10, cursor)
     assert len(caplog.records) == 2

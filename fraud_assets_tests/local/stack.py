@@ -19,7 +19,7 @@ from fraud_assets_tests.clock import Clock
 from fraud_assets_tests.conftest import discard
 from fraud_assets_tests.small_world import SMALL_TOML
 
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 480
 
 
 class Stack:

@@ -55,13 +55,18 @@ LINE_PIXELS = """canvas => {
 """How many pixels of a plot have the colour of its line."""
 EDGES = "svg > path[marker-end]"
 """The arrows of the lineage page."""
+NEVER_AS_USUAL = """
+[watching]
+volume_factor = 1.0001
+"""
+"""No day has as many transactions as such weekdays have: a check that warns, for somebody to read."""
 SCHEDULE = "/locations/fraud_assets/schedules/daily_fraud_model"
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with_pictures = SMALL_TOML.replace("pictures = false", "pictures = true")
-    with stack_in(tmp_path_factory.mktemp("up and running"), with_pictures) as made:
+    with stack_in(tmp_path_factory.mktemp("up and running"), with_pictures + NEVER_AS_USUAL) as made:
         made.call("run", "--date", DAYS[-1])
         made.up()
         yield made
@@ -167,6 +172,18 @@ def test_the_lineage_graph_shows_every_asset_and_every_edge(stack: Stack, page: 
     expect(page.locator(EDGES)).to_have_count(dependencies)
 
 
+def test_a_check_that_failed_says_what_was_seen_what_was_expected_and_what_to_do(stack: Stack, page: Page) -> None:
+    page.goto(f"{stack.url}/assets/raw_batch?view=checks")
+    page.get_by_text("volume_is_as_usual").first.click()
+    for name, sentence in (
+        ("seen", r"transactions, .* on the last same weekdays"),
+        ("expected", "Between 1/1.0001 and 1.0001 times"),
+        ("what_to_do", "Look whether the batch is whole"),
+    ):
+        expect(_metadata(page, name)).to_contain_text(re.compile(sentence))
+    expect(page.get_by_text("Warning").or_(page.get_by_text("Failed")).first).to_be_visible()
+
+
 def test_a_partition_is_materialized_from_its_page(stack: Stack, page: Page) -> None:
     last = _last_version(stack)
     _launch(stack, page, "/assets/labels", "Materialize", DAYS[-1], "1 partition")
@@ -258,8 +275,9 @@ def test_each_column_says_which_columns_it_is_made_of(
     stack: Stack, page: Page, asset: str, column: str, made_of: str
 ) -> None:
     page.goto(f"{stack.url}/assets/{asset}?view=overview")
-    page.get_by_placeholder("Filter columns").fill(column)
-    row = page.locator("tr", has=page.get_by_text(column, exact=True))
+    box = page.get_by_placeholder("Filter columns")
+    box.fill(column)
+    row = box.locator("xpath=following::table[1]").locator("tr", has=page.get_by_text(column, exact=True))
     expect(row.locator("td").last).to_have_text(re.compile(made_of))
 
 

@@ -26,12 +26,14 @@ class Lineage:
     @classmethod
     def of(cls, defs: dg.Definitions) -> "Lineage":
         graph = defs.resolve_asset_graph()
-        order = [key.to_user_string() for key in graph.toposorted_asset_keys]
+        # The source is in the graph as well, and nothing that a run makes.
+        made = [key for key in graph.toposorted_asset_keys if key in graph.materializable_asset_keys]
+        order = [key.to_user_string() for key in made]
         step: dict[str, str] = {}
         together: dict[str, frozenset[str]] = {}
         needs: dict[str, frozenset[str]] = {}
         in_ranges = set[str]()
-        made_by = [graph.get(key).assets_def for key in graph.toposorted_asset_keys]
+        made_by = [graph.get(key).assets_def for key in made]
         for assets in {id(assets): assets for assets in made_by}.values():
             names = frozenset(key.to_user_string() for key in assets.keys)
             needed = frozenset(_needed(assets))

@@ -36,9 +36,10 @@ def _found(defs: dg.Definitions, lineage: Lineage, asked: str) -> set[str]:
         keys = dg.AssetSelection.from_string(written).resolve(defs.resolve_asset_graph())
     except dg.DagsterError as error:
         raise Refusal(_unknown(lineage, asked)) from error
-    if not keys:
+    found = {key.to_user_string() for key in keys} & set(lineage.order)
+    if not found:
         raise Refusal(_unknown(lineage, asked))
-    return {key.to_user_string() for key in keys}
+    return found
 
 
 def _unknown(lineage: Lineage, asked: str) -> str:

@@ -147,7 +147,7 @@ class Work:
         # A database that is gone is found out here, and not by failing one day after the other.
         stored = self._note([run_id])
         if ran.is_success:
-            following.reach(len(stored))
+            following.reach(stored)
         else:
             report_untold(self.instance, stored)
         self.warnings += ran.warnings
@@ -204,8 +204,10 @@ class _Following:
     def look(self) -> None:
         """Ask the ledger, and not more often than somebody may want to see it move."""
         if time.monotonic() - self.looked_at > SECONDS_BETWEEN_LOOKS:
-            self.reach(len(self.postgres.stored_by_runs([self.run_id])))
+            self.reach(self.postgres.stored_by_runs([self.run_id]))
             self.looked_at = time.monotonic()
 
-    def reach(self, stored: int) -> None:
-        self.bar.reach(stored / len(self.piece.assets))
+    def reach(self, stored: Collection[StoredByRun]) -> None:
+        # A step that was tried again has stored some days twice.
+        made = {(one.asset_key, one.partition_key) for one in stored}
+        self.bar.reach(len(made) / len(self.piece.assets))
