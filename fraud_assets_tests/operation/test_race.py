@@ -14,7 +14,25 @@ import pytest
 
 from fraud_assets.local.database import dagster_yaml
 from fraud_assets.local.embedded import EmbeddedServer
-from fraud_assets_tests.small_world import ALL_ASSETS, DAY, SIGNING_KEY, SMALL_TOML, fresh_database
+from fraud_assets_tests.small_world import ALL_ASSETS, DAY, SIGNING_KEY, fresh_database
+
+TOML = """
+label_delay_days = 2
+training_days = 4
+validation_days = 2
+[source]
+kind = "simulated"
+customers = 200
+terminals = 200
+radius = 20.0
+[learning]
+configurations = 1
+max_fits = 5
+jobs = 1
+alerts_per_day = 10
+[reports]
+pictures = false
+"""
 
 COMMAND = [sys.executable, "-m", "fraud_assets.local", "run", "--date", DAY]
 PLAIN_DAGSTER = [
@@ -32,7 +50,7 @@ def url(postgres_server: EmbeddedServer) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def environment(url: str, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     folder = tmp_path_factory.mktemp("race")
-    (folder / "fraud.toml").write_text(SMALL_TOML)
+    (folder / "fraud.toml").write_text(TOML)
     home = folder / "home" / "dagster"
     home.mkdir(parents=True)
     (home / "dagster.yaml").write_text(dagster_yaml().read_text())

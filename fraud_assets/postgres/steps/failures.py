@@ -20,10 +20,10 @@ def as_failures() -> Iterator[None]:
     except PostgresStorageError as error:
         raise dg.Failure(str(error), allow_retries=isinstance(error, DatabaseUnavailable)) from error
     except psycopg.errors.DiskFull as error:
+        # Whatever else fills the disk may be about to free it.
         raise dg.Failure(
             f"The database has no space left ({error.diag.message_primary}); free some and run the day again. "
-            "What was stored before is unchanged.",
-            allow_retries=False,
+            "What was stored before is unchanged."
         ) from error
     except psycopg.ProgrammingError as error:
         raise dg.Failure(

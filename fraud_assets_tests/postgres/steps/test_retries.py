@@ -43,6 +43,24 @@ def test_a_step_that_is_tried_again_has_seen_nothing_yet(lab: Lab) -> None:
     assert lab.seen("stubborn", day(5)) == {f"days {day(5)} 2"}
 
 
+def test_a_full_disk_may_pass(lab: Lab) -> None:
+    tries: list[int] = []
+
+    @dg.asset(partitions_def=DAYS, io_manager_key="tables", retry_policy=dg.RetryPolicy(max_retries=1))
+    def roomy() -> pa.RecordBatchReader:
+        tries.append(1)
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            if len(tries) == 1:
+                lab.store.query("DO $$ BEGIN RAISE EXCEPTION 'no space' USING ERRCODE = 'disk_full'; END $$")
+            yield pa.record_batch({"n": [1]})
+
+        return pa.RecordBatchReader.from_batches(pa.schema([("n", pa.int64())]), batches())
+
+    lab.run(roomy, day(5))
+    assert len(tries) == 2
+
+
 @pytest.mark.parametrize("midway", ["write", "read"])
 def test_a_connection_that_breaks_is_tried_again(lab: Lab, midway: str) -> None:
     broken: list[bool] = []
