@@ -1,6 +1,7 @@
 """A clock that a test moves forward, for whole processes: Python's and PostgreSQL's, by libfaketime."""
 
 import os
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -37,15 +38,16 @@ class Clock:
 
     def now(self) -> datetime:
         """The time that those processes see."""
-        return datetime.now().astimezone() + self.ahead
+        return datetime.fromtimestamp(time.time() + self.ahead.total_seconds()).astimezone()
 
     def move_to(self, instant: datetime) -> None:
         """Move forward to an instant; within a second, everybody is there."""
-        self.ahead = instant - datetime.now(instant.tzinfo)
+        # By instants: the difference of two times of a zone is an hour off where summer time begins between them.
+        self.ahead = timedelta(seconds=instant.timestamp() - time.time())
         self._write()
 
     def _write(self) -> None:
         # Replaced whole, and not written in place: who reads half of it would be back in the present.
         draft = self._file.with_suffix(".new")
-        draft.write_text(f"{self.ahead.total_seconds():+.0f}\n")
+        draft.write_text(f"{self.ahead.total_seconds():+.3f}\n")
         draft.replace(self._file)

@@ -13,6 +13,7 @@ from fraud_assets.automation.failures import failure_sensor
 from fraud_assets.automation.housekeeping import KeepHouse, housekeeping_job, housekeeping_schedule
 from fraud_assets.automation.job import JOB, DailyJob, daily_job
 from fraud_assets.automation.landing import Graph, landing_sensor
+from fraud_assets.automation.lost_retries import lost_retries_sensor
 from fraud_assets.automation.quiet_labels import label_sensor
 from fraud_assets.automation.schedule import daily_schedule
 from fraud_assets.settings import Settings
@@ -39,7 +40,7 @@ def automation(
 ) -> Automation:
     """The jobs with their schedules, and the sensors that these settings have: a landing folder has one of its own."""
     job, housekeeping = daily_job(), housekeeping_job(keep_house)
-    sensors = [failure_sensor(settings.alerts), label_sensor(settings)]
+    sensors = [failure_sensor(settings.alerts), label_sensor(settings), lost_retries_sensor(job)]
     if isinstance(source, LandingFolder):
         sensors.append(landing_sensor(settings, partitions, job, source, graph_of(assets)))
     schedules = daily_schedule(settings, partitions, job), housekeeping_schedule(settings, housekeeping)

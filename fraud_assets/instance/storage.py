@@ -5,18 +5,43 @@ dagster-postgres notifies through SQLAlchemy in a way that only psycopg2 underst
 """
 
 import os
+import time
 from typing import Any
 
 from dagster import DagsterInstance, Field, StringSource
 from dagster._serdes import ConfigurableClassData
+from dagster._utils.concurrency import ConcurrencyClaimStatus
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage, PostgresRunStorage
 from dagster_postgres.utils import create_pg_engine
 
 KEPT_CONNECTIONS = 2
+ASKING_SECONDS = 1.0
+
+
+class PatientEventLogStorage(PostgresEventLogStorage):  # type: ignore[misc]
+    """dagster-postgres's event log, for steps that wait until another run leaves their pool.
+
+    Dagster's executor asks without a pause meanwhile, and so takes a core from the training that it waits for (the
+    pause that it computes is the least of zero and the one that it wants). Here each refusal takes a second.
+    """
+
+    def claim_concurrency_slot(
+        self, concurrency_key: str, run_id: str, step_key: str, priority: int | None = None
+    ) -> ConcurrencyClaimStatus:
+        claim: ConcurrencyClaimStatus = super().claim_concurrency_slot(concurrency_key, run_id, step_key, priority)
+        if claim.is_claimed:
+            return claim
+        time.sleep(ASKING_SECONDS)
+        refused: ConcurrencyClaimStatus = claim.with_sleep_interval(0.0)
+        return refused
 
 
 class PlainUrlPostgresStorage(DagsterPostgresStorage):  # type: ignore[misc]
     """dagster-postgres's storage. `override_env` names a variable whose URL, where set, is used instead."""
+
+    def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(postgres_url=postgres_url, inst_data=inst_data)
+        self._event_log_storage = PatientEventLogStorage(postgres_url, should_autocreate_tables=False)
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:

@@ -60,9 +60,15 @@ def stop() -> None:
     """Stop the embedded database that demo and run leave running."""
     from fraud_assets.local.embedded import running
     from fraud_assets.local.embedded import stop as stop_server
+    from fraud_assets.local.errors import Refusal
+    from fraud_assets.local.leftovers import has_stack
     from fraud_assets.settings import load_settings
 
     home = load_settings().home
+    if has_stack(home):
+        raise Refusal(
+            f"fraud-assets up runs for {home} and needs its database; end that with Ctrl-C, which stops both."
+        )
     was_running = running(home) is not None
     stop_server(home)
     out.print("The embedded PostgreSQL is stopped." if was_running else "No embedded PostgreSQL was running.")

@@ -1,8 +1,9 @@
 """The embedded PostgreSQL: a server of our own for those who have none, one for each home.
 
-`ensure_running` starts it or adopts the one that an earlier run left behind, `running` only looks, `stop` ends it. The
-server outlives whoever started it. It listens on 127.0.0.1 only and asks everyone for the password, which is in no
-command line and no log. What does not live here: tables, and everything else that a server of the user's has as well.
+`ensure_running` starts it or adopts the one that an earlier run left behind, `running` and `has_process` only look,
+`stop` ends it. The server outlives whoever started it. It listens on 127.0.0.1 only and asks everyone for the password,
+which is in no command line and no log. What does not live here: tables, and everything else that a server of the user's
+has as well.
 """
 
 import errno
@@ -36,7 +37,7 @@ from fraud_assets.local.postgres_process import (
     wait_until_ready,
 )
 
-__all__ = ["EmbeddedPostgresError", "EmbeddedServer", "ensure_running", "running", "stop"]
+__all__ = ["EmbeddedPostgresError", "EmbeddedServer", "ensure_running", "has_process", "running", "stop"]
 
 DATABASES = ("fraud", "dagster")
 USER = "fraud"
@@ -87,6 +88,14 @@ def running(home: Path) -> EmbeddedServer | None:
         server = replace(_recall(place), port=postmaster.port)
         _databases(server, postmaster.started_on)
         return server
+
+
+def has_process(home: Path) -> bool:
+    """Whether the server of this home is there, ready or not; without logging in to it."""
+    home = _checked(home)
+    with _clear_errors(home):
+        place = find_place(home)
+        return place is not None and find_postmaster(place.data) is not None
 
 
 def stop(home: Path) -> None:

@@ -40,6 +40,18 @@ def only_one(workplace: Workplace) -> Iterator[None]:
                 stop_database(workplace.settings.home)
 
 
+def has_stack(home: Path) -> bool:
+    """Whether a stack of this home is running: it has the lock."""
+    try:
+        with (home / "up.lock").open("r", encoding="ascii") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 def end_left_behind(workplace: Workplace) -> None:
     """End what an earlier stack of this home still runs: killed with -9, it could not end its runs itself."""
     marker = f"{STACK_VARIABLE}={workplace.settings.home}".encode()

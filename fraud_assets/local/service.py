@@ -1,4 +1,7 @@
-"""One child process of `up`: started with a log and a process group of its own, and ended with all that it started."""
+"""One child process of `up`: started with a log and a process group of its own, and ended with all that it started.
+
+What ends by itself is started again, once it has been well: a daemon whose database is gone for a moment may end of it.
+"""
 
 import ctypes
 import os
@@ -8,10 +11,14 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from fraud_assets.local.console import err
+
 GRACE_SECONDS = 15.0
+WELL_SECONDS = 30.0
+"""What ends sooner than so after its start would end again."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -22,6 +29,9 @@ class Service:
     name: str
     process: "subprocess.Popen[bytes]"
     log: Path
+    command: list[str]
+    environment: Mapping[str, str]
+    started: float = field(default_factory=time.monotonic)
 
     def last_words(self) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -30,7 +40,26 @@ class Service:
 
 def start_service(name: str, command: list[str], environment: Mapping[str, str], log: Path) -> Service:
     """Start a program that ends with this process, however that ends, and writes what it says to `log`."""
-    with log.open("wb") as file:
+    log.unlink(missing_ok=True)
+    return _started(name, command, environment, log)
+
+
+def keep_alive(services: list[Service]) -> Service | None:
+    """Start again, in place, whatever has ended by itself. Returns one that has ended too soon for that."""
+    for number, service in enumerate(services):
+        if service.process.poll() is None:
+            continue
+        if time.monotonic() - service.started < WELL_SECONDS:
+            return service
+        err.print(f"{service.name} has ended by itself, and is started again; its last words are in {service.log}.")
+        # What it has started, such as runs, would go on without anybody who knows of it.
+        end_services([service])
+        services[number] = _started(service.name, service.command, service.environment, service.log)
+    return None
+
+
+def _started(name: str, command: list[str], environment: Mapping[str, str], log: Path) -> Service:
+    with log.open("ab") as file:
         process = subprocess.Popen(  # noqa: S603  our own programs
             command,
             env=environment,
@@ -40,7 +69,7 @@ def start_service(name: str, command: list[str], environment: Mapping[str, str],
             start_new_session=True,
             preexec_fn=_die_with_parent,
         )
-    return Service(name, process, log)
+    return Service(name, process, log, command, environment)
 
 
 def _die_with_parent() -> None:

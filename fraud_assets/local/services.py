@@ -1,7 +1,7 @@
 """`up`: the code server, Dagster's UI, its daemon and the report server as children of one process, which end together.
 
-What lives here: starting, waiting, watching and ending them. What does not: the database (database.py), and the report
-server by itself (report_server.py).
+What lives here: starting, waiting, watching and ending them. What does not: the database (database.py,
+kept_database.py), and the report server by itself (report_server.py).
 """
 
 import json
@@ -22,12 +22,13 @@ from fraud_assets.local.console import out, progress
 from fraud_assets.local.daily import code_location
 from fraud_assets.local.database import Workplace
 from fraud_assets.local.errors import Refusal
+from fraud_assets.local.kept_database import KeptDatabase
 from fraud_assets.local.leftovers import STACK_VARIABLE, end_left_behind, only_one
 from fraud_assets.local.ports import LOOPBACK, address, any_port, choose_port
 from fraud_assets.local.reader import reader_environment
 from fraud_assets.local.report_server import warn_of_no_login
 from fraud_assets.local.runs import end_abandoned_runs
-from fraud_assets.local.service import Service, end_services, start_service
+from fraud_assets.local.service import Service, end_services, keep_alive, start_service
 
 USUAL_PORT = 3000
 REPORTS_URL = "FRAUD_REPORTS__URL"
@@ -54,9 +55,9 @@ class Addresses:
 
 
 def serve(workplace: Workplace, host: str, port: int | None) -> None:
-    """Run until Ctrl-C or SIGTERM, or until one of the services ends by itself."""
+    """Run until Ctrl-C or SIGTERM, or until one of the services ends as soon as it is started."""
     over = threading.Event()
-    ended_by: list[Service] = []
+    ended_by: Service | None = None
     with _signals(over), only_one(workplace):
         end_left_behind(workplace)
         places = _places(workplace, host, port)
@@ -71,14 +72,12 @@ def serve(workplace: Workplace, host: str, port: int | None) -> None:
                 _wait_until_ready(places, services, over)
                 if not over.is_set():
                     _announce(workplace, places)
-                while not over.wait(0.5):
-                    ended_by = [service for service in services if service.process.poll() is not None]
-                    if ended_by:
-                        break
-    if ended_by:
-        raise Refusal(
-            f"{ended_by[0].name} ended by itself; its last words ({ended_by[0].log}):\n{ended_by[0].last_words()}"
-        )
+                database = KeptDatabase(workplace)
+                while ended_by is None and not over.wait(0.5):
+                    database.look()
+                    ended_by = keep_alive(services)
+    if ended_by is not None:
+        raise Refusal(f"{ended_by.name} ended by itself; its last words ({ended_by.log}):\n{ended_by.last_words()}")
     out.print("Everything is stopped.")
 
 

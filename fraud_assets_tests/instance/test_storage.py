@@ -1,11 +1,13 @@
 """Dagster's own runs and events in PostgreSQL, by the plain URL that everybody has."""
 
 import json
+import threading
 from pathlib import Path
 
 import dagster as dg
 import psycopg
 import pytest
+from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
 from psycopg import sql
 
 from fraud_assets.instance.storage import with_psycopg2
@@ -48,6 +50,36 @@ def test_a_run_and_its_events(
     with psycopg.connect(database_url) as connection:
         runs = connection.execute(sql.SQL("SELECT run_id, status FROM runs")).fetchall()
     assert runs == [(result.run_id, "SUCCESS")]
+
+
+@dg.asset(pool="training")
+def trained() -> int:
+    return 1
+
+
+def test_who_waits_for_a_place_in_a_pool_does_not_work_meanwhile(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+    ask = InstanceConcurrencyContext.claim
+
+    def counted(self: InstanceConcurrencyContext, pool: str, step: str, priority: int = 0) -> bool:
+        asked.append(step)
+        return ask(self, pool, step, priority)
+
+    monkeypatch.setattr(InstanceConcurrencyContext, "claim", counted)
+    (tmp_path / "dagster.yaml").write_text(YAML + "concurrency: {pools: {granularity: op, default_limit: 1}}\n")
+    monkeypatch.setenv("PLAIN_URL", database_url)
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        pool = instance.event_log_storage
+        pool.initialize_concurrency_limit_to_default("training")
+        assert pool.claim_concurrency_slot("training", "another run", "a step").is_claimed
+        leaves = threading.Timer(2.5, pool.free_concurrency_slots_for_run, ["another run"])
+        leaves.start()
+        assert dg.materialize([trained], instance=instance).success
+        leaves.join()
+    # Without a pause it asks thousands of times a second.
+    assert 1 < len(asked) < 10
 
 
 def test_which_driver_is_named() -> None:

@@ -37,6 +37,13 @@ class Stack:
     def call(self, *arguments: str) -> None:
         subprocess.run(self._command(*arguments), cwd=self.folder, env=self.environment, check=True, timeout=300)
 
+    def answer(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """What a command says, and how it exits."""
+        command = self._command(*arguments)
+        return subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=300, check=False
+        )
+
     def up(self) -> None:
         """Start `up` and wait for its addresses; it goes by a clock that a test can move."""
         log = self.folder / "up.log"
@@ -59,7 +66,7 @@ class Stack:
         """Ask it to end, and wait until it has ended well."""
         assert self.process is not None
         self.process.send_signal(number)
-        assert self.process.wait(timeout=60) == 0
+        assert self.process.wait(timeout=60) == 0, (self.folder / "up.log").read_text()
 
     def process_ended(self) -> bool:
         return self.process is not None and self.process.poll() is not None
