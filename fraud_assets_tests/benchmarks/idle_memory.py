@@ -69,7 +69,9 @@ def _of_the_stack(folder: Path) -> dict[str, int]:
         time.sleep(IDLE_SECONDS)
         held = dict.fromkeys([*PARTS, "the command itself"], 0)
         for process in stack.processes():
-            held[_part(process)] += memory_of_one(process)
+            part = _part(process)
+            # The server's sessions are children that do not name its folder.
+            held[part] += memory_of([process]) if part == "PostgreSQL" else memory_of_one(process)
         stack.end(signal.SIGTERM)
     return held
 

@@ -31,7 +31,7 @@ def _found(defs: dg.Definitions, lineage: Lineage, asked: str) -> set[str]:
     if asked in lineage.order:
         return {asked}
     # A folder of assets; Dagster's own syntax wants quotes and its attribute's name around it.
-    written = f'key:"{asked}"' if "*" in asked.strip("*") and ":" not in asked else asked
+    written = f'key:"{asked}"' if "*" in asked and "/" in asked and ":" not in asked else asked
     try:
         keys = dg.AssetSelection.from_string(written).resolve(defs.resolve_asset_graph())
     except dg.DagsterError as error:
@@ -46,7 +46,7 @@ def _unknown(lineage: Lineage, asked: str) -> str:
     # People write the last part of a key, and +'s around it.
     short = {name.rpartition("/")[2]: name for name in lineage.order} | {name: name for name in lineage.order}
     word = asked.strip("+*/")
-    close = get_close_matches(word, short, NEAREST) or [name for name in lineage.order if word in name][:NEAREST]
+    close = [name for name in lineage.order if word in name][:NEAREST] or get_close_matches(word, short, NEAREST)
     near = [short[name] for name in close]
     meant = ", ".join(dict.fromkeys(near)) or ", ".join(lineage.order)
     return (
