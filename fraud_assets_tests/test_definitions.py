@@ -2,16 +2,18 @@
 
 import warnings
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from random import Random
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 from dagster._core.definitions.freshness import CronFreshnessPolicy
 from dagster._core.execution.asset_backfill import AssetBackfillData
+from dagster._utils.schedules import get_latest_completed_cron_tick, get_next_cron_tick
 
 from fraud_assets.assets.plan import Plan
 from fraud_assets_tests.small_world import ALL_ASSETS, EXTERNAL, NOT_LEARNED, SMALL
@@ -47,6 +49,33 @@ def test_every_asset_says_what_it_is_who_owns_it_and_which_code_made_it(tmp_path
         node = graph.get(key)
         assert node.code_version, key
         assert isinstance(node.partitions_def, dg.DailyPartitionsDefinition)
+
+
+def test_every_asset_is_expected_each_day_and_none_before_the_schedule_has_made_it(tmp_path: Path) -> None:
+    """Whatever the schedule's hour, and also when clocks change: made at its tick, the day is there in time.
+
+    Before its tick nothing of it is, and an asset that was last made the day before is late once the deadline is over.
+    """
+    zone = ZoneInfo("Europe/Berlin")
+    for hour in (0, 1, 6, 17, 18, 23):
+        defs, _ = _built(tmp_path, timezone=zone.key, schedule={"hour": hour})
+        graph = defs.resolve_asset_graph()
+        policies = {graph.get(key).freshness_policy for key in graph.materializable_asset_keys}
+        assert len(policies) == 1
+        (policy,) = policies
+        assert isinstance(policy, CronFreshnessPolicy)
+        assert policy.timezone == zone.key
+        # Clocks have gone forward, back, and not at all.
+        for day in (date(2026, 3, 29), date(2026, 10, 25), date(2026, 7, 1)):
+            tick = datetime.combine(day, time(hour), tzinfo=zone).timestamp()
+            before, deadline = (
+                find(policy.deadline_cron, datetime.fromtimestamp(tick, tz=zone), zone.key).timestamp()
+                for find in (get_latest_completed_cron_tick, get_next_cron_tick)
+            )
+            begins = deadline - policy.lower_bound_delta.total_seconds()
+            assert begins <= tick, (hour, day)
+            assert deadline - tick >= 3600 * 5, (hour, day)
+            assert before - begins < 3600 * 1.5, (hour, day, "what was made for the deadline before does not count")
 
 
 def test_every_dependency_is_same_day(tmp_path: Path) -> None:
@@ -119,18 +148,6 @@ def test_what_launches_nothing_is_on_and_what_launches_is_off(tmp_path: Path) ->
     defs, _ = _built(tmp_path, source={"kind": "files", "folder": tmp_path})
     running = {name: defs.resolve_sensor_def(name).default_status.value for name in SENSORS}
     assert running == {"failure_alerts": "RUNNING", "quiet_labels": "RUNNING", "landing_folder": "STOPPED"}
-
-
-def test_every_asset_has_a_day_to_be_fresh_by(tmp_path: Path) -> None:
-    """Some hours after the night's run, on the next day where need be; what came since midnight counts."""
-    for hour, deadline in ((1, "0 7 * * *"), (23, "0 5 * * *")):
-        defs, _ = _built(tmp_path, timezone="Europe/Berlin", schedule={"hour": hour})
-        graph = defs.resolve_asset_graph()
-        for key in graph.materializable_asset_keys:
-            policy = graph.get(key).freshness_policy
-            assert isinstance(policy, CronFreshnessPolicy), key
-            assert (policy.deadline_cron, policy.timezone) == (deadline, "Europe/Berlin")
-            assert policy.lower_bound_delta == timedelta(hours=min(hour + 6, 24))
 
 
 def test_no_secret_is_in_a_resource(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from fraud_assets.learning import (
     score_candidates,
     split_last_fifth,
 )
+from fraud_assets.learning.watching.live import CALIBRATION, calibration_counts
 from fraud_assets.partitions import shifted
 from fraud_assets.reporting.figures.alerting import by_alerts_per_day, saving_by_threshold
 from fraud_assets.reporting.figures.calibration import reliability
@@ -108,6 +109,9 @@ def evaluation_table_asset(plan: Plan) -> dg.AssetsDefinition:
         if "evaluation_table" in wanted:
             drawn = pictures.metadata(context.log, _figures(plan, measured, winner))
             metadata = {**link, **evaluation_metadata(measured.overall, winner, warning, drawn)}
+            if winner is not None:
+                counted = calibration_counts(rows.assign(is_learnable=True, score=scores[winner]))
+                metadata[CALIBRATION] = dg.MetadataValue.json(counted)
             yield dg.Output(measured.overall, "evaluation_table", metadata=metadata)
         stored = storage.stored_row_counts("cleaned_features").keys()
         failed = {name: found.failure for name, found in candidates.items() if found.failure is not None}

@@ -1,6 +1,6 @@
 """What became of a day once its labels are known: the alerts that were raised then, beside what was promised."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -21,15 +21,19 @@ from fraud_assets.assets.plan import (
     optional_input,
 )
 from fraud_assets.assets.promises import LIVE, Issued, Record, coming, issued_scores, live_history, past_week, promised
-from fraud_assets.checks import live_performance_is_as_promised, scores_are_calibrated, specs_of
+from fraud_assets.checks import ScoreSum, live_performance_is_as_promised, scores_are_calibrated, specs_of
 from fraud_assets.learning import LearningError, known_labels
 from fraud_assets.learning.labels import same_kind_of_ids
-from fraud_assets.learning.watching.live import DAYS_OF_WEEK, PROMISED, LiveDay, calibration_counts, live_day
+from fraud_assets.learning.watching.live import (
+    CALIBRATION,
+    DAYS_OF_WEEK,
+    PROMISED,
+    LiveDay,
+    calibration_counts,
+    live_day,
+)
 from fraud_assets.partitions import shifted
 from fraud_assets.reporting.figures.live import promise_and_live
-
-CALIBRATION = "calibration"
-"""The fact that later days sum up: how many frauds there were, and how many the scores had promised."""
 
 _COMMENTS = {
     "scored_date": "the day whose scores and alerts are judged",
@@ -117,17 +121,24 @@ def live_performance_asset(plan: Plan) -> dg.AssetsDefinition:
             record["week_expected_high"],
             record["week_expected_by"] or "nothing yet: there are too few days",
         )
-        yield _calibrated({**storage.stored_facts(LIVE, CALIBRATION), day: counted}, day)
+        validation = storage.stored_facts("evaluation_table", CALIBRATION).get(day)
+        yield _calibrated({**storage.stored_facts(LIVE, CALIBRATION), day: counted}, day, validation)
 
     return live_performance
 
 
-def _calibrated(counts: Mapping[str, Mapping[str, float]], day: str) -> dg.AssetCheckResult:
-    """Of the scored days that were judged on the last seven days up to `day`."""
+def _calibrated(
+    counts: Mapping[str, Mapping[str, float]], day: str, validation: Mapping[str, float] | None
+) -> dg.AssetCheckResult:
+    """Of the scored days that were judged on the last seven days up to `day`, else of the day's validation days."""
     first = shifted(day, 1 - DAYS_OF_WEEK).isoformat()
     week = [found for judged, found in counts.items() if first <= judged <= day and found["expected"]]
-    frauds, expected, variance = (sum(found[name] for found in week) for name in ("frauds", "expected", "variance"))
-    return scores_are_calibrated(int(frauds), expected, variance, len(week))
+    return scores_are_calibrated(_sum(week), len(week), None if validation is None else _sum([validation]))
+
+
+def _sum(counts: Sequence[Mapping[str, float]]) -> ScoreSum:
+    frauds, expected, variance = (sum(found[name] for found in counts) for name in ("frauds", "expected", "variance"))
+    return ScoreSum(int(frauds), expected, variance)
 
 
 def judged_rows(

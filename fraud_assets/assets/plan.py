@@ -153,7 +153,8 @@ class Plan:
         hours = self.settings.schedule.hour + FRESH_WITHIN_HOURS
         return dg.FreshnessPolicy.cron(
             deadline_cron=f"0 {hours % 24} * * *",
-            lower_bound_delta=timedelta(hours=min(hours, 24)),
+            # When clocks go back, midnight is an hour further away than they show.
+            lower_bound_delta=timedelta(hours=min(hours + 1, 24)),
             timezone=self.settings.timezone,
         )
 

@@ -8,6 +8,7 @@ from fraud_assets.checks.labels import fraud_rate_is_as_usual, label_feed_is_ali
 from fraud_assets.checks.learning import champion_is_young_enough, every_family_fitted, history_is_complete
 from fraud_assets.checks.specs import CHECK_SPECS, specs_of
 from fraud_assets.checks.watching import (
+    ScoreSum,
     features_are_stable,
     labels_are_mature,
     live_performance_is_as_promised,
@@ -17,6 +18,7 @@ from fraud_assets.checks.watching import (
 __all__ = [
     "CHECK_SPECS",
     "BatchLimits",
+    "ScoreSum",
     "StoredBatch",
     "batch_checks",
     "champion_is_young_enough",

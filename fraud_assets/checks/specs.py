@@ -79,7 +79,8 @@ CHECK_SPECS: Mapping[str, dg.AssetCheckSpec] = {
         _warning(
             SCORES_ARE_CALIBRATED,
             "live_performance",
-            "Over the last seven scored days, as many labelled transactions were frauds as their scores add up to.",
+            "As many labelled transactions were frauds as their scores add up to: over the last seven scored days or, "
+            "where too few of these are labelled, the validation days.",
         ),
         _warning(
             LABELS_ARE_MATURE,

@@ -1,6 +1,7 @@
 """Whether scores, labels and features turned out to be what they were expected to be. Pure, of plain values."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import sqrt
 
 import dagster as dg
@@ -44,26 +45,49 @@ def live_performance_is_as_promised(
     )
 
 
-def scores_are_calibrated(frauds: int, expected: float, variance: float, days: int) -> dg.AssetCheckResult:
-    """Warns when the frauds among labelled, scored transactions surely differ, and by much, from the sum of the scores.
+@dataclass(frozen=True)
+class ScoreSum:
+    """Labelled, scored transactions: how many are frauds, and how many the scores add up to.
 
     `variance` is the sum of p (1 - p) over the scores: that of a sum of independent events (Poisson binomial).
     """
-    is_judged = max(frauds, expected) >= FEWEST_FRAUDS
-    is_sure = abs(frauds - expected) > SURE * sqrt(max(variance, 1.0))
-    is_much = frauds > MUCH * expected or frauds < expected / MUCH
-    is_off = is_judged and is_sure and is_much
-    seen = f"{frauds:,} frauds where scores add up to {expected:,.1f}, over {counted(days, 'scored day')}."
+
+    frauds: int
+    expected: float
+    variance: float
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether there is any telling from so few."""
+        return max(self.frauds, self.expected) >= FEWEST_FRAUDS
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the two numbers surely differ, and by much."""
+        is_sure = abs(self.frauds - self.expected) > SURE * sqrt(max(self.variance, 1.0))
+        return is_sure and not self.expected / MUCH <= self.frauds <= self.expected * MUCH
+
+
+def scores_are_calibrated(live: ScoreSum, days: int, validation: ScoreSum | None = None) -> dg.AssetCheckResult:
+    """Warns when the frauds among labelled, scored transactions surely differ, and by much, from the sum of the scores.
+
+    `live` is of the issued scores of the last `days` scored days. Where these are too few to judge by, it is
+    `validation` that is judged: the best candidate's scores of the day's validation days.
+    """
+    by_validation = validation is not None and validation.is_enough and not live.is_enough
+    judged = validation if validation is not None and by_validation else live
+    span = "the validation days, as too few live ones are labelled" if by_validation else counted(days, "scored day")
+    seen = f"{judged.frauds:,} frauds where scores add up to {judged.expected:,.1f}, over {span}."
     return result(
         SCORES_ARE_CALIBRATED,
-        passed=not is_off,
-        seen=seen if is_judged else f"Too few frauds to judge by: {seen}",
+        passed=not (judged.is_enough and judged.is_off),
+        seen=seen if judged.is_enough else f"Too few frauds to judge by: {seen}",
         expected=f"As many frauds as the scores add up to, within {SURE:g} standard deviations or {MUCH:g} times.",
         what_to_do=(
             "Look at calibration_bins and feature_drift of these days; the order of the scores may still be right, but "
             "thresholds and expected savings are not, until models have learned from these days."
         ),
-        numbers={"frauds": frauds, "expected_frauds": expected, "days": days},
+        numbers={"frauds": judged.frauds, "expected_frauds": judged.expected, "days": days},
     )
 
 

@@ -4,23 +4,39 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 
 from fraud_assets.assets.plan import Plan
+from fraud_assets.assets.stored_batch import untrusted_batches
 from fraud_assets.local.runs import Days
 from fraud_assets.partitions import Window, shifted
 from fraud_assets.postgres import PostgresResource
 
 
 def missing_batches(plan: Plan, postgres: PostgresResource, day: str, reach: Window) -> list[Days]:
-    """The days before `day` whose transactions the features of `reach` need, and storage does not have."""
-    return _missing(plan, postgres, ("raw_batch", "rejected_rows"), day, _with_history(plan, reach), plan.has_batch)
+    """The days before `day` whose transactions the features of `reach` need, and storage does not have.
+
+    And those whose stored batch a check has refused, while their labels or features are still to be made of it: only
+    a batch that is read again, and passes, lets them be made.
+    """
+    missing = _missing(plan, postgres, ("raw_batch", "rejected_rows"), day, _with_history(plan, reach), plan.has_batch)
+    unmade = {*_unlabelled(plan, postgres, day, reach), *_featureless(plan, postgres, day, reach)} - set(missing)
+    refused = untrusted_batches(plan, postgres, sorted(one.isoformat() for one in unmade))
+    return contiguous(sorted({*missing, *map(date.fromisoformat, refused)}))
 
 
 def missing_labels(plan: Plan, postgres: PostgresResource, day: str, reach: Window) -> list[Days]:
     """The days before `day` whose labels the features of `reach` need, and storage does not have."""
-    return _missing(plan, postgres, ("labels",), day, _with_history(plan, reach), plan.has_labels)
+    return contiguous(_unlabelled(plan, postgres, day, reach))
 
 
 def missing_features(plan: Plan, postgres: PostgresResource, day: str, reach: Window) -> list[Days]:
     """The days of `reach` before `day` whose features storage does not have."""
+    return contiguous(_featureless(plan, postgres, day, reach))
+
+
+def _unlabelled(plan: Plan, postgres: PostgresResource, day: str, reach: Window) -> list[date]:
+    return _missing(plan, postgres, ("labels",), day, _with_history(plan, reach), plan.has_labels)
+
+
+def _featureless(plan: Plan, postgres: PostgresResource, day: str, reach: Window) -> list[date]:
     return _missing(plan, postgres, ("cleaned_features",), day, (reach[0], -1), plan.has_batch)
 
 
@@ -35,12 +51,12 @@ def _missing(
     day: str,
     window: Window,
     is_there: Callable[[date], bool],
-) -> list[Days]:
+) -> list[date]:
     stored = set.intersection(*(made_by_this_code(plan, postgres, asset) for asset in assets))
     first = max(shifted(day, window[0]), plan.partitions.start.date())
     last = shifted(day, window[1])
     wanted = (first + timedelta(days=offset) for offset in range((last - first).days + 1))
-    return contiguous(d for d in wanted if d.isoformat() not in stored and is_there(d))
+    return [d for d in wanted if d.isoformat() not in stored and is_there(d)]
 
 
 def made_by_this_code(plan: Plan, postgres: PostgresResource, asset: str) -> set[str]:

@@ -4,14 +4,17 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
+import dagster as dg
 import numpy as np
 import pandas as pd
 import pytest
 
+from fraud_assets.automation import JOB
 from fraud_assets.checks.specs import FEW_ROWS_REJECTED, VOLUME_AS_USUAL
 from fraud_assets.local.embedded import EmbeddedServer
 from fraud_assets.local.errors import RunFailed
 from fraud_assets.local.runs import Days, run_range
+from fraud_assets.settings import Executor
 from fraud_assets_tests.small_world import World, fresh_database, small_settings, world
 
 FIRST = date(2024, 5, 1)
@@ -58,6 +61,72 @@ def test_what_follows_from_a_batch_that_cannot_be_trusted_is_not_computed(made: 
     assert check.blocking
     assert str(BAD) in str(check.metadata["seen"].value)
     assert "max_rejected_share" in str(check.metadata["what_to_do"].value)
+
+
+def test_what_cannot_pass_is_not_tried_again(made: World) -> None:
+    runs = made.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
+    assert runs
+    for run in runs:
+        records = made.instance.get_records_for_run(run.run_id).records
+        events = [record.event_log_entry.dagster_event_type for record in records]
+        assert events.count(dg.DagsterEventType.STEP_FAILURE) == 1
+        assert dg.DagsterEventType.STEP_UP_FOR_RETRY not in events
+
+
+def test_a_refused_batch_is_no_ones_history_until_it_is_delivered_again(made: World) -> None:
+    """It is stored, and it is read again each time: a second try must not take it for what it was refused as."""
+    folder, late = made.workplace.settings.home.parent, DAYS[-1] + timedelta(days=1)
+    _write(folder, late, broken=6)
+    day = str(late + timedelta(days=1))
+    for _ in range(2):
+        with pytest.raises(RunFailed, match=r"6.0% rejected \(6 of 100 rows\)"):
+            made.bring_history(day)
+        assert str(late) in made.workplace.postgres().stored_row_counts("raw_batch")
+        assert str(late) not in made.workplace.postgres().stored_row_counts("labels")
+    _write(folder, late, broken=5)
+    made.bring_history(day)
+    assert str(late) in made.workplace.postgres().stored_row_counts("cleaned_features")
+
+
+@pytest.mark.slow
+def test_steps_in_processes_of_their_own_are_held_back_too(
+    made: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the daemon's runs are: each step loads the code location and meets the failure in Dagster's own storage."""
+    settings = made.workplace.settings
+    toml = f"""
+    label_delay_days = 2
+    home = "{settings.home}"
+    [source]
+    kind = "files"
+    folder = "{settings.home.parent}"
+    pattern = "{{date}}.csv"
+    [source.columns]
+    transaction_id = "id"
+    timestamp = "time"
+    timestamp_timezone = "UTC"
+    amount = "eur"
+    label = "fraud"
+    [reports]
+    pictures = false
+    """
+    (tmp_path / "fraud.toml").write_text(toml)
+    monkeypatch.setenv("FRAUD_CONFIG", str(tmp_path / "fraud.toml"))
+    job = dg.reconstructable(_job_of_the_process)
+    with made.environment(), dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        selection = [dg.AssetKey(asset) for asset in (*BATCH, "labels")]
+        result = dg.execute_job(job, instance, asset_selection=selection, tags={"dagster/partition": str(BAD)})
+        assert not result.success
+        (failed,) = [event.step_key for event in result.get_step_failure_events()]
+        assert failed == "raw_batch"
+        assert "labels" not in {event.step_key for event in result.all_events if event.is_step_start}
+
+
+def _job_of_the_process() -> dg.JobDefinition:
+    from fraud_assets.definitions import build_defs, process_settings
+
+    settings = process_settings().model_copy(update={"executor": Executor.MULTIPROCESS})
+    return build_defs(settings).resolve_job_def(JOB)
 
 
 def test_the_warnings_of_the_step_are_heard_all_the_same(made: World) -> None:

@@ -87,6 +87,20 @@ def test_what_is_wrong_is_said_with_its_day(changes: dict[str, Any], check: str,
     assert untrusted_days([GOOD, bad], LIMITS).keys() == {"2026-03-16"}
 
 
+@pytest.mark.parametrize(
+    ("changes", "is_fine"),
+    [
+        ({"accepted": 943, "distinct_ids": 943, "forgotten": 7}, True),
+        ({"accepted": 943, "distinct_ids": 943, "forgotten": 9}, True),
+        ({"accepted": 943, "distinct_ids": 943, "forgotten": 6}, False),
+        ({"accepted": 951, "distinct_ids": 951, "forgotten": 7}, False),
+    ],
+)
+def test_rows_of_a_forgotten_customer_are_not_lost(changes: dict[str, Any], is_fine: bool) -> None:
+    """Two of nine, say, were rewritten and not taken out."""
+    assert _failed(replace(GOOD, **changes)).keys() == (set() if is_fine else {ALL_ROWS_ACCOUNTED_FOR})
+
+
 def test_a_day_without_a_row_is_none_to_complain_of() -> None:
     empty = replace(GOOD, rows_in=0, accepted=0, rejected=0, duplicates=0, distinct_ids=0, earliest=None, latest=None)
     assert _failed(empty) == {}
@@ -102,6 +116,12 @@ def test_the_volume_is_that_of_such_weekdays(rows: int, is_usual: bool) -> None:
     assert check.passed is is_usual
     assert check.severity is dg.AssetCheckSeverity.WARN
     assert check.metadata["usual_transactions"].value == 105
+
+
+@pytest.mark.parametrize(("rows", "is_usual"), [(4, True), (26, True), (0, False), (40, False)])
+def test_a_few_transactions_a_day_double_by_chance(rows: int, is_usual: bool) -> None:
+    few = dict.fromkeys(SUNDAYS, 10)
+    assert volume_is_as_usual(["2026-03-15"], {**few, "2026-03-15": rows}, 2.0).passed is is_usual
 
 
 def test_nothing_is_usual_yet() -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from fraud_assets.checks import (
     CHECK_SPECS,
+    ScoreSum,
     champion_is_young_enough,
     every_family_fitted,
     features_are_stable,
@@ -47,7 +48,29 @@ def test_a_champion_that_is_old_or_was_lost_is_told_of(
 def test_scores_are_right_when_as_many_are_frauds_as_they_add_up_to(
     frauds: int, expected: float, variance: float, is_right: bool
 ) -> None:
-    assert scores_are_calibrated(frauds, expected, variance, 7).passed is is_right
+    assert scores_are_calibrated(ScoreSum(frauds, expected, variance), 7).passed is is_right
+
+
+TOO_FEW, RIGHT, OFF = ScoreSum(3, 9.0, 1.0), ScoreSum(100, 100.0, 80.0), ScoreSum(200, 100.0, 80.0)
+
+
+@pytest.mark.parametrize(
+    ("live", "validation", "is_right", "seen"),
+    [
+        (TOO_FEW, OFF, False, "200 frauds where scores add up to 100.0, over the validation days"),
+        (TOO_FEW, RIGHT, True, "100 frauds where scores add up to 100.0, over the validation days"),
+        (TOO_FEW, TOO_FEW, True, "Too few frauds to judge by: 3 frauds"),
+        (TOO_FEW, None, True, "Too few frauds to judge by: 3 frauds"),
+        (RIGHT, OFF, True, "over 2 scored days"),
+        (OFF, RIGHT, False, "over 2 scored days"),
+    ],
+)
+def test_the_validation_days_are_judged_until_live_ones_are_enough(
+    live: ScoreSum, validation: ScoreSum | None, is_right: bool, seen: str
+) -> None:
+    check = scores_are_calibrated(live, 2, validation)
+    assert check.passed is is_right
+    assert seen in str(check.metadata["seen"].value)
 
 
 def test_every_warning_says_what_was_seen_what_was_expected_and_what_to_do() -> None:

@@ -13,8 +13,6 @@ import dagster as dg
 from fraud_assets.assets.labels import label_feed
 from fraud_assets.assets.plan import Plan
 from fraud_assets.assets.raw_batch import FINGERPRINT, read_batch
-from fraud_assets.assets.stored_batch import limits_of, stored_batches
-from fraud_assets.checks import untrusted_days
 from fraud_assets.local.console import Follower
 from fraud_assets.postgres import PostgresResource
 from fraud_assets.settings import FilesSource, LabelFiles
@@ -53,13 +51,6 @@ def bad_label_files(plan: Plan, days: Collection[str]) -> dict[str, str]:
         except SourceError as error:
             bad[day] = str(error)
     return bad
-
-
-def untrusted_batches(plan: Plan, postgres: PostgresResource, days: Collection[str]) -> dict[str, str]:
-    """Of these days the ones whose stored batch fails a check that blocks, and why."""
-    stored = postgres.stored_row_counts("raw_batch")
-    batches = stored_batches(plan, postgres, [day for day in days if day in stored])
-    return untrusted_days(batches, limits_of(plan.settings.watching))
 
 
 def lacking(

@@ -8,10 +8,11 @@ from datetime import date
 import dagster as dg
 
 from fraud_assets.assets.plan import Plan
+from fraud_assets.assets.stored_batch import untrusted_batches
 from fraud_assets.local.backfill.lineage import Lineage
 from fraud_assets.local.backfill.pieces import Piece, cut, pieces
 from fraud_assets.local.backfill.record import Backfill
-from fraud_assets.local.backfill.refused import bad_batches, bad_label_files, lacking, untrusted_batches
+from fraud_assets.local.backfill.refused import bad_batches, bad_label_files, lacking
 from fraud_assets.local.console import Steps, progress_of_days
 from fraud_assets.local.runs import Ran, new_run_id, run_assets, said
 from fraud_assets.postgres import PostgresResource, StoredByRun, report_untold

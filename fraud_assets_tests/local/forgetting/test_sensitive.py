@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fraud_assets.assets.stored_batch import untrusted_batches
 from fraud_assets.local.daily import code_location
 from fraud_assets.local.embedded import EmbeddedServer
 from fraud_assets.local.runs import Days, run_range
@@ -30,7 +31,9 @@ def kept(postgres_server: EmbeddedServer, tmp_path: Path, monkeypatch: pytest.Mo
     os.environ.update(environment)
 
 
-def test_the_original_id_finds_the_pseudonym(kept: Kept, fraud_assets: Command) -> None:
+def test_the_original_id_finds_the_pseudonym_and_what_is_left_is_trusted(
+    kept: Kept, fraud_assets: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pseudonym = Pseudonymizer(KEY.encode()).pseudonym(spender())
     query = "SELECT transaction_id FROM fraud.raw_batch WHERE customer_id = %s"
     transactions = [str(one) for (one,) in kept.rows(query, pseudonym)]
@@ -39,3 +42,8 @@ def test_the_original_id_finds_the_pseudonym(kept: Kept, fraud_assets: Command) 
     assert said.code == 0, said.err
     dump = kept.dump()
     assert [one for one in (pseudonym, spender(), *transactions) if one in dump] == []
+    workplace = kept.enter(monkeypatch)
+    _, plan = code_location(workplace)
+    days = sorted(workplace.postgres().stored_row_counts("raw_batch"))
+    assert len(days) == 2
+    assert untrusted_batches(plan, workplace.postgres(), days) == {}
