@@ -70,9 +70,10 @@ class Work:
 
     def _leave_what_cannot_be_made(self) -> None:
         days = [day for day, todo in self._todo.items() if "raw_batch" in todo]
-        with progress_of_days("the days at their source", len(days)) as bar:
-            for day, reason in bad_batches(self.plan, self.postgres, days, bar).items():
-                self._leave(day, self.lineage.together["raw_batch"], reason)
+        if days:
+            with progress_of_days("the days at their source", len(days)) as bar:
+                for day, reason in bad_batches(self.plan, self.postgres, days, bar).items():
+                    self._leave(day, self.lineage.together["raw_batch"], reason)
         days = [day for day, todo in self._todo.items() if "labels" in todo]
         for day, reason in bad_label_files(self.plan, days).items():
             self._leave(day, {"labels"}, reason)
