@@ -13,6 +13,13 @@ MISSING = "libfaketime is not installed (apt-get install libfaketime)"
 needs_moved_clock = pytest.mark.skipif(not LIBRARIES, reason=MISSING)
 
 
+def sweep() -> None:
+    """Remove what libfaketime leaves in shared memory of processes that were killed: their numbers come again."""
+    for file in Path("/dev/shm").glob("*faketime_s*_*"):
+        if not Path("/proc", file.name.rpartition("_")[2]).exists():
+            file.unlink(missing_ok=True)
+
+
 class Clock:
     """The real clock, and how far ahead of it the processes are that have its environment."""
 

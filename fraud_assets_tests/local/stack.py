@@ -15,7 +15,7 @@ import psycopg
 
 from fraud_assets.keys import READER_KEY
 from fraud_assets.local.embedded import running
-from fraud_assets_tests.clock import Clock
+from fraud_assets_tests.clock import Clock, sweep
 from fraud_assets_tests.conftest import discard
 from fraud_assets_tests.small_world import SMALL_TOML
 
@@ -115,6 +115,7 @@ def stack_in(folder: Path, settings: str = SMALL_TOML) -> Iterator[Stack]:
             made.process.kill()
             made.process.wait()
         discard(made.home)
+        sweep()
 
 
 def wait_for(what: Callable[[], bool], name: str) -> None:
