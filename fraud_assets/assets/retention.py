@@ -93,9 +93,12 @@ def needed_days(plan: Plan, assets: Sequence[dg.AssetsDefinition]) -> dict[str, 
     offsets += _asked_of_the_ledger(plan)
     history, features = plan.windows.history[0], plan.feature_history[0]
     offsets += [(name, history + features) for name in ("raw_batch", "rejected_rows", "labels")]
+    # The source is read as well, and is not ours to prune.
+    ours = {key.to_user_string() for asset in assets for key in asset.keys}
     needed: dict[str, int] = {}
     for name, first in offsets:
-        needed[name] = max(needed.get(name, 1), 1 - first)
+        if name in ours:
+            needed[name] = max(needed.get(name, 1), 1 - first)
     return needed
 
 

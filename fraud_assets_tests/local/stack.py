@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import dagster as dg
 import psutil
 import psycopg
+import pytest
 
 from fraud_assets.keys import READER_KEY
 from fraud_assets.local.embedded import running
@@ -86,6 +88,17 @@ class Stack:
         assert server is not None
         with psycopg.connect(server.url(database)) as connection:
             yield connection
+
+    @contextmanager
+    def instance(self) -> Iterator[dg.DagsterInstance]:
+        """Dagster's own storage of this stack."""
+        server = running(self.home)
+        assert server is not None
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("FRAUD_DATABASE_URL", server.url("fraud"))
+            patch.setenv("FRAUD_DAGSTER_DATABASE_URL", server.url("dagster"))
+            with dg.DagsterInstance.from_config(str(self.home / "dagster")) as made:
+                yield made
 
     def processes(self) -> list[psutil.Process]:
         """Every process that belongs to this home: the command's, Dagster's, runs', the database's, browsers'."""

@@ -20,7 +20,7 @@ PROMISED = WITH_INTERVALS
 """The metrics of a live day that validation promises, with intervals."""
 PROMISED_AS = {name: DAILY.get(name, name) for name in PROMISED}
 """What each is called among the promises: a day is compared with the mean of days, never with all days at once."""
-CALIBRATION = "calibration"
+CALIBRATION = "calibration_counts"
 """What `calibration_counts` are stored as, of a live day and of validation days: how many frauds, how many promised."""
 DAYS_OF_WEEK = 7
 FEWEST_DAYS_OF_WEEK = 4
