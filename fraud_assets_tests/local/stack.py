@@ -17,6 +17,7 @@ import pytest
 
 from fraud_assets.keys import READER_KEY
 from fraud_assets.local.embedded import running
+from fraud_assets.local.ports import LOOPBACK, any_port
 from fraud_assets_tests.clock import Clock, sweep
 from fraud_assets_tests.conftest import discard
 from fraud_assets_tests.small_world import SMALL_TOML
@@ -51,7 +52,8 @@ class Stack:
         log = self.folder / "up.log"
         with log.open("w") as file:
             self.process = subprocess.Popen(
-                self._command("up"),
+                # Stacks that start at the same moment would all choose the usual port, and be asked for each other.
+                self._command("up", "--port", str(any_port(LOOPBACK))),
                 cwd=self.folder,
                 env=self.environment | self.clock.environment,
                 stdout=file,
