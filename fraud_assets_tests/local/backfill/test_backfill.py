@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -69,9 +70,14 @@ def write(day: str) -> None:
 
 
 @pytest.fixture(autouse=True)
-def surroundings(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def surroundings(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("FRAUD_DATABASE_URL", database_url)
     monkeypatch.setenv("FRAUD_SIGNING_KEY", SIGNING_KEY)
+    environment = dict(os.environ)
+    yield
+    # Opening the workplace completes the environment for children of the process; the next test has another one.
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 def settings(text: str) -> None:

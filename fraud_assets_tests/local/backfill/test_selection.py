@@ -17,9 +17,12 @@ CANDIDATES = {name for name in ALL_ASSETS if name.startswith("candidate_models/"
 def defs(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
+        # The folder of the module before is still the current one, and may have settings.
+        patch.chdir(home)
         patch.setenv("FRAUD_HOME", str(home))
         from fraud_assets.definitions import build_defs
-    return build_defs(small_settings("postgresql://nobody@127.0.0.1:1/none", Path(home)))
+
+        return build_defs(small_settings("postgresql://nobody@127.0.0.1:1/none", Path(home)))
 
 
 @pytest.mark.parametrize(
