@@ -46,7 +46,7 @@ SIZES = (10, 40, 120)
 MODEL_DAYS = 14
 MODEL_FITS = 10
 FIRST = date(2018, 4, 1)
-TYPES = {"text": ("transaction_id", "customer_id", "terminal_id")}
+IDENTIFIERS = ("transaction_id", "customer_id", "terminal_id")
 
 
 def main() -> None:
@@ -173,6 +173,8 @@ def _read(file: Path) -> pa.Table:
     ours = {"timestamp": "transaction_time", "customer": "customer_id", "terminal": "terminal_id"}
     table = parquet.read_table(file, columns=list(names))
     table = table.rename_columns([ours.get(names[name], names[name]) for name in table.column_names])
+    for name in IDENTIFIERS:  # as the pipeline stores them
+        table = table.set_column(table.schema.get_field_index(name), name, table[name].cast(pa.int64()))
     place = table.schema.get_field_index("transaction_time")
     times = pc.assume_timezone(table["transaction_time"].cast(pa.timestamp("us")), "UTC")
     return table.set_column(place, "transaction_time", times)
