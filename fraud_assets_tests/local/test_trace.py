@@ -278,8 +278,9 @@ def test_whole_numbers_are_ids_too_and_a_rejected_row_says_why(
     pd.DataFrame(rows).to_parquet(tmp_path / f"{DAY}.parquet")
     columns = {"transaction_id": "id", "timestamp": "at", "timestamp_timezone": "UTC", "amount": "paid"}
     source = {"kind": "files", "folder": tmp_path, "columns": columns}
+    changes = {"source": source, "watching": {"max_rejected_share": 0.5}}
     with fresh_database(postgres_server) as url:
-        with world(small_settings(url, tmp_path / "home", source=source)) as made, made.environment():
+        with world(small_settings(url, tmp_path / "home", **changes)) as made, made.environment():
             run_range(made.defs, made.instance, ["raw_batch", "rejected_rows"], Days(DAY, DAY))
             postgres, plan = made.workplace.postgres(), made.plan
             assert postgres.stored_version_numbers("raw_batch") == {DAY: 1}
