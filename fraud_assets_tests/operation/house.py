@@ -178,6 +178,10 @@ class House:
         ended = [tick.timestamp for tick in self.ticks(name) if tick.is_completed]
         return datetime.fromtimestamp(max(ended, default=0), self.zone)
 
+    def has_launched(self, day: date) -> bool:
+        """Whether there is a run of a day, of whatever state."""
+        return bool(self.instance.get_runs(dg.RunsFilter(tags={"dagster/partition": str(day)}), limit=1))
+
     def run_in_step(self, day: date, step: str) -> dg.DagsterRun:
         """The run of a day, as soon as it works on a step."""
         found: list[dg.DagsterRun] = []

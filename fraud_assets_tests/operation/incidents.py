@@ -83,10 +83,11 @@ def _deliver_early(month: Month, day: date) -> None:
     house, night = month.house, day + NEXT
     house.wait_until(house.at(night, 0, 20))
     month.deliveries.deliver(day)
-    house.wait_until(house.at(night, 0, 22))
-    # The file has settled: this look launches the run.
-    house.move_to(house.at(night, 0, 24))
-    house.wait_for_look()
+    # The second look at the settled file launches the run, and a first one may have happened since the delivery.
+    for minute in (22, 24):
+        if not house.has_launched(day):
+            house.put_clock_to(house.at(night, 0, minute))
+            house.wait_for_look()
 
 
 def _deliver_at_the_last_minute(month: Month, day: date) -> None:
