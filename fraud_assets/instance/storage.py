@@ -6,8 +6,11 @@ dagster-postgres notifies through SQLAlchemy in a way that only psycopg2 underst
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
+import psycopg2
 from dagster import DagsterInstance, Field, StringSource
 from dagster._serdes import ConfigurableClassData
 from dagster._utils.concurrency import ConcurrencyClaimStatus
@@ -16,6 +19,8 @@ from dagster_postgres.utils import create_pg_engine
 
 KEPT_CONNECTIONS = 2
 ASKING_SECONDS = 1.0
+TABLES_LOCK = "fraud_assets/dagster_tables"
+"""The advisory lock of whoever makes Dagster's tables."""
 
 
 class PatientEventLogStorage(PostgresEventLogStorage):  # type: ignore[misc]
@@ -40,7 +45,8 @@ class PlainUrlPostgresStorage(DagsterPostgresStorage):  # type: ignore[misc]
     """dagster-postgres's storage. `override_env` names a variable whose URL, where set, is used instead."""
 
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
-        super().__init__(postgres_url=postgres_url, inst_data=inst_data)
+        with _tables_made_by_one(postgres_url):
+            super().__init__(postgres_url=postgres_url, inst_data=inst_data)
         self._event_log_storage = PatientEventLogStorage(postgres_url, should_autocreate_tables=False)
 
     @classmethod
@@ -56,6 +62,28 @@ class PlainUrlPostgresStorage(DagsterPostgresStorage):  # type: ignore[misc]
     ) -> "PlainUrlPostgresStorage":
         url = os.environ.get(config_value.get("override_env", "")) or config_value["postgres_url"]
         return cls(postgres_url=with_psycopg2(url), inst_data=inst_data)
+
+
+@contextmanager
+def _tables_made_by_one(postgres_url: str) -> Iterator[None]:
+    """Where Dagster's tables are missing, let one process at a time look for them and make them.
+
+    Two that start on an empty database would otherwise both make them, and one would fail. Where all is there, or
+    nobody answers, nothing is waited for: Dagster has its own words for a server that does not answer.
+    """
+    try:
+        connection = psycopg2.connect(postgres_url.replace("+psycopg2", "", 1))
+    except psycopg2.OperationalError:
+        yield
+        return
+    with closing(connection), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT to_regclass('runs') IS NULL OR to_regclass('event_logs') IS NULL OR to_regclass('jobs') IS NULL"
+        )
+        if cursor.fetchone() == (True,):
+            cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [TABLES_LOCK])
+        connection.commit()
+        yield
 
 
 def with_psycopg2(url: str) -> str:

@@ -2,6 +2,8 @@
 
 import json
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import dagster as dg
@@ -10,7 +12,7 @@ import pytest
 from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
 from psycopg import sql
 
-from fraud_assets.instance.storage import with_psycopg2
+from fraud_assets.instance.storage import TABLES_LOCK, PlainUrlPostgresStorage, with_psycopg2
 
 YAML = """
 storage:
@@ -80,6 +82,21 @@ def test_who_waits_for_a_place_in_a_pool_does_not_work_meanwhile(
         leaves.join()
     # Without a pause it asks thousands of times a second.
     assert 1 < len(asked) < 10
+
+
+def test_of_those_who_start_at_once_on_an_empty_database_one_makes_the_tables(database_url: str) -> None:
+    url = with_psycopg2(database_url)
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with ThreadPoolExecutor(3) as starters, psycopg.connect(database_url, autocommit=True) as first:
+        first.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [TABLES_LOCK])
+        starting = [starters.submit(PlainUrlPostgresStorage, url) for _ in range(3)]
+        deadline = time.monotonic() + 30
+        while first.execute(waiting).fetchone() != (3,):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert first.execute("SELECT to_regclass('runs')").fetchone() == (None,)
+        first.execute("SELECT pg_advisory_unlock_all()")
+        assert [made.result().run_storage.get_runs() for made in starting] == [[]] * 3
 
 
 def test_which_driver_is_named() -> None:

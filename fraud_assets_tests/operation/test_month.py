@@ -63,6 +63,8 @@ configurations = 1
 max_fits = 5
 jobs = 1
 alerts_per_day = 10
+[watching]
+maturity_days = 10
 [schedule]
 hour = {HOUR}
 catch_up = true
