@@ -214,6 +214,12 @@ class House:
             lambda: self._postmaster() is not None and running(self.stack.home) is not None, "the database's return"
         )
 
+    def wait_for_words(self, words: str) -> str:
+        """Until the command that keeps the house has said them on standard output; the line that they are in."""
+        log = self.stack.folder / "up.log"
+        wait_for(lambda: words in log.read_text(encoding="utf-8"), f"the words {words!r}")
+        return next(line for line in log.read_text(encoding="utf-8").splitlines() if words in line)
+
     def _postmaster(self) -> Postmaster | None:
         return find_postmaster((self.stack.home / "postgres").resolve() / "data")
 

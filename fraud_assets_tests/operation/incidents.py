@@ -53,6 +53,8 @@ class Month:
     """By the night of a corrected file, the day whose file it is."""
     corrected: list[date] = field(default_factory=list)
     seconds: dict[date, float] = field(default_factory=dict)
+    said_by_up: dict[date, str] = field(default_factory=dict)
+    """By the night in which the database ended, what `up` said of it."""
 
     def night(self, day: date) -> None:
         """Deliver a day's files, let the day be run, and come back when that is done."""
@@ -137,17 +139,21 @@ def _database_restart(month: Month, day: date) -> None:
     """As whoever installs an update of PostgreSQL does it."""
     _deliver_in_time(month, day)
     month.house.run_in_step(day, LONG_STEP)
-    month.house.end_database(signal.SIGINT)
-    month.house.wait_for_database()
+    _end_database(month, day, signal.SIGINT)
     _morning(month, day)
 
 
 def _database_killed(month: Month, day: date) -> None:
     _deliver_in_time(month, day)
     month.house.run_in_step(day, EARLY_STEP)
-    month.house.end_database(signal.SIGKILL)
-    month.house.wait_for_database()
+    _end_database(month, day, signal.SIGKILL)
     _morning(month, day)
+
+
+def _end_database(month: Month, day: date, number: signal.Signals) -> None:
+    month.house.end_database(number)
+    month.house.wait_for_database()
+    month.said_by_up[day] = month.house.wait_for_words("The database is back.")
 
 
 def _run_killed(month: Month, day: date) -> None:

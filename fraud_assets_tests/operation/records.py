@@ -45,12 +45,16 @@ def _corrected_file(month: Month, day: date) -> str:
 
 
 def _tried_again(month: Month, day: date) -> str:
-    """A step that was tried again, or a run that failed, was told of and launched again; in the end it is well."""
+    """A step that was tried again, or a run that failed, was told of and launched again; in the end it is well.
+
+    A database that is back within a moment may hurt neither; then `up` has said that it was away.
+    """
     steps, runs = _step_retries(month, day), _runs(month, day)
-    assert steps or len(runs) > 1
+    said = month.said_by_up.get(day)
+    assert steps or len(runs) > 1 or said
     assert runs[-1].is_success
     told = "".join(f"; {_alert(month, f'of {day} failed', run.run_id)}" for run in runs if run.is_failure)
-    return f"{steps} steps tried again, {len(runs) - 1} runs launched again{told}"
+    return f"{steps} steps tried again, {len(runs) - 1} runs launched again{told}; up: {said}"
 
 
 def _launched_again(month: Month, day: date) -> str:
