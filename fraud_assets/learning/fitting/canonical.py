@@ -85,7 +85,10 @@ def _intern_attribute_names(value: Any) -> None:
         parts = []
     else:
         own = {sys.intern(name): part for name, part in vars(value).items()}
-        object.__setattr__(value, "__dict__", own)  # frozen dataclasses as well
         parts = list(own.values())
+        try:
+            object.__setattr__(value, "__dict__", own)  # frozen dataclasses as well
+        except AttributeError:
+            parts = []  # a function of a library in C, such as a ufunc: its pickle is its name
     for part in parts:
         _intern_attribute_names(part)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
-from fraud_assets.learning.fitting.canonical import digest
+from fraud_assets.learning.fitting.canonical import canonical, digest
 
 NODES = np.dtype({"names": ["feature", "threshold"], "formats": ["i4", "f8"], "offsets": [0, 8], "itemsize": 16})
 
@@ -31,3 +31,17 @@ def test_a_forest_that_was_stored_and_loaded_is_the_same_and_another_is_not(chan
     forest = RandomForestClassifier(**parameters).fit(X, y)
     assert digest(pickle.loads(pickle.dumps(forest))) == digest(forest)
     assert digest(RandomForestClassifier(**parameters | changed).fit(X, y)) != digest(forest)
+
+
+class _OfALibraryInC:
+    """As a ufunc of NumPy 2.5 is: it has attributes, and they are not to be set."""
+
+    @property
+    def __dict__(self) -> dict[str, int]:  # type: ignore[override]
+        return {"number": 1}
+
+
+def test_what_has_attributes_that_cannot_be_set_is_left_as_it_is() -> None:
+    made = canonical({"function": _OfALibraryInC(), "ufunc": np.add})
+    assert made["ufunc"] is np.add
+    assert vars(made["function"]) == {"number": 1}
