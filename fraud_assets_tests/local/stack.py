@@ -22,7 +22,7 @@ from fraud_assets_tests.clock import Clock, sweep
 from fraud_assets_tests.conftest import discard
 from fraud_assets_tests.small_world import SMALL_TOML
 
-PATIENCE_SECONDS = 480
+PATIENCE_SECONDS = 900
 
 
 class Stack:
@@ -35,6 +35,8 @@ class Stack:
         self.url = self.reports = ""
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("FRAUD_")}
         self.environment |= {"FRAUD_HOME": str(self.home), "FRAUD_CONFIG": str(folder / "fraud.toml")}
+        # Stacks that start at the same moment would all choose the usual ports, and be asked for each other.
+        self.environment["FRAUD_REPORTS__PORT"] = str(any_port(LOOPBACK))
         self.clock = Clock(folder / "clock")
 
     def call(self, *arguments: str) -> None:
@@ -52,7 +54,6 @@ class Stack:
         log = self.folder / "up.log"
         with log.open("w") as file:
             self.process = subprocess.Popen(
-                # Stacks that start at the same moment would all choose the usual port, and be asked for each other.
                 self._command("up", "--port", str(any_port(LOOPBACK))),
                 cwd=self.folder,
                 env=self.environment | self.clock.environment,
