@@ -1,8 +1,8 @@
 """Whether a service of the containers is well: exit code 0, or 1 and a sentence. Light, as it runs every few seconds.
 
-    healthy.py tcp PORT       somebody listens on the port
-    healthy.py http URL       the address answers with a status below 400
-    healthy.py daemon         Dagster's daemon was heard of in its database within the last minutes
+healthy.py tcp PORT       somebody listens on the port
+healthy.py http URL       the address answers with a status below 400
+healthy.py daemon         Dagster's daemon was heard of in its database within the last minutes
 """
 
 import os

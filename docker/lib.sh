@@ -47,7 +47,7 @@ is_bundled() {
 
 # The superuser's psql, in the container of the bundled database.
 superuser() {
-    compose exec -T postgres "$@" -h /run/postgresql -U postgres
+    compose exec -T postgres "$@" -U postgres
 }
 
 has_docker() {

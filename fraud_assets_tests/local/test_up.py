@@ -18,7 +18,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from fraud_assets.automation.quiet_labels import on_record
 from fraud_assets.checks import label_feed_is_alive
-from fraud_assets_tests.browser import open_page
+from fraud_assets_tests.browser import launch, open_page
 from fraud_assets_tests.clock import MISSING
 from fraud_assets_tests.local.stack import Stack, stack_in, wait_for
 from fraud_assets_tests.small_world import ALL_ASSETS, EXTERNAL, SMALL_TOML
@@ -91,23 +91,7 @@ def _new_page(page: Page) -> Iterator[Page]:
 def _launch(stack: Stack, page: Page, path: str, button: str, days: str, count: str) -> None:
     """Choose partitions in the dialog that a button on a page opens, launch, and see that Dagster has accepted it."""
     with _new_page(page) as fresh:
-        fresh.goto(f"{stack.url}{path}")
-        fresh.get_by_role("button", name=button).first.click()
-        dialog = fresh.get_by_role("dialog")
-        box = dialog.locator("input[type=text]").first
-        box.click()
-        box.fill(days)
-        box.press("Enter")
-        expect(dialog).to_contain_text(count)
-        # The dialog says "Launching..." for ever when the answer is an error: the answer is what tells why.
-        with fresh.expect_response(lambda answer: _launches(answer.request.post_data)) as answered:
-            dialog.get_by_role("button", name=re.compile("Launch")).click()
-        assert answered.value.ok, answered.value.text()
-        expect(dialog).to_have_count(0)
-
-
-def _launches(sent: str | None) -> bool:
-    return re.search(r"mutation Launch", sent or "") is not None
+        launch(fresh, f"{stack.url}{path}", button, days, count)
 
 
 def _metadata(page: Page, label: str) -> Locator:

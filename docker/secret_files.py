@@ -1,11 +1,11 @@
-"""Makes the secrets of the containers on their first start, and hands each service the files that it needs, and no more.
+"""Makes the secrets of the containers on their first start, and hands each service the files that it needs.
 
-    secrets.py                 make what is missing, check what is there, hand out
-    secrets.py rotate NAME     a new value for one of the secrets (`--value` reads it from standard input), and hand out
-    secrets.py settled         the models are signed anew: forget the signing key of before
-    secrets.py show NAME       print one
-    secrets.py export          all of them as a tar archive, to standard output
-    secrets.py import          put such an archive, from standard input, in their place
+    secret_files.py               make what is missing, check what is there, hand out
+    secret_files.py rotate NAME   a new value for one (`--value` reads it from standard input), and hand out
+    secret_files.py settled       the models are signed anew: forget the signing key of before
+    secret_files.py show NAME     print one
+    secret_files.py export        all of them as a tar archive, to standard output
+    secret_files.py import        put such an archive, from standard input, in their place
 
 Runs as root in a container of its own, without a network. Below /secrets are the originals, which nobody else sees;
 below /for a folder for each service, whose files belong to its user and are readable by nobody else. Files of the
@@ -58,7 +58,7 @@ class Refusal(Exception):
     """What is there cannot be used; the message is the sentence to print."""
 
 
-# -- the originals ----------------------------------------------------------------------------------------------------
+# -- the originals ---------------------------------------------------------------------------------------
 
 
 def make_missing() -> list[str]:
@@ -90,7 +90,9 @@ def kept(name: str) -> str:
     try:
         text = path.read_text(encoding="ascii")
     except FileNotFoundError as error:
-        raise Refusal(f"There is no secret {name}; docker/up makes those that are missing on the first start.") from error
+        raise Refusal(
+            f"There is no secret {name}; docker/up makes those that are missing on the first start."
+        ) from error
     except UnicodeDecodeError as error:
         raise broken(name, "is no text") from error
     if path.stat().st_mode & 0o077:
@@ -117,7 +119,9 @@ def rotate(name: str, value: str | None) -> None:
         raise Refusal("The new value has fewer than 12 characters; take a longer one.")
     if name == "signing":
         if (ORIGINALS / SIGNING_BEFORE).exists():
-            raise Refusal("The models are not signed anew since the last change of the key; run docker/rotate signing --resume.")
+            raise Refusal(
+                "The models are not signed anew since the last change of the key; run docker/rotate signing --resume."
+            )
         keep(SIGNING_BEFORE, kept("signing"))
     keep(name, value or new_value(name))
     kept(name)
@@ -135,7 +139,7 @@ def write(path: Path, content: str | bytes, owner: int) -> None:
     draft.rename(path)
 
 
-# -- what each service is handed ----------------------------------------------------------------------------------------
+# -- what each service is handed -------------------------------------------------------------------------
 
 
 def hand_out() -> None:
@@ -164,7 +168,7 @@ def postgres_files() -> Iterator[tuple[str, str]]:
 
 
 def roles_sql() -> Iterator[str]:
-    """SQL that may run again: roles with their passwords (as verifiers: statements can end up in logs), and databases."""
+    """SQL that may run again: roles, their passwords (as verifiers: statements can end up in logs), and databases."""
     for name, role in ROLES.items():
         yield f"SELECT 'CREATE ROLE {role}' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') \\gexec\n"
         yield f"ALTER ROLE {role} LOGIN PASSWORD '{verifier(kept(name))}';\n"
@@ -225,14 +229,18 @@ def passwords_for(service: str) -> Iterator[str]:
             yield line + "\n"
     missing = sorted(role for role in roles if not any(f":{role}:" in line or ":*:" in line for line in lines))
     if missing:
-        raise Refusal(f"FRAUD_PGPASS has no line for the role {missing[0]}; add one (host:port:database:role:password).")
+        raise Refusal(
+            f"FRAUD_PGPASS has no line for the role {missing[0]}; add one (host:port:database:role:password)."
+        )
 
 
 def role_of(variable: str) -> str:
     """The role in a URL of the operator's. Raises `Refusal` for a URL that shows a password, or names no role."""
     parts = urlsplit(os.environ.get(variable, ""))
     if parts.password or "password" in dict(parse_qsl(parts.query)):
-        raise Refusal(f"{variable} holds a password, which docker inspect would show; put it into the file FRAUD_PGPASS.")
+        raise Refusal(
+            f"{variable} holds a password, which docker inspect would show; put it into the file FRAUD_PGPASS."
+        )
     if parts.scheme not in {"postgresql", "postgres"} or not parts.username:
         raise Refusal(f"{variable} must be set, as postgresql://role@host:port/database, where FRAUD_PGPASS is.")
     return unquote(parts.username)
@@ -269,7 +277,9 @@ def logins() -> Iterator[str]:
     if own is not None:
         for number, line in enumerate(own.splitlines(), 1):
             if not LOGIN.fullmatch(line):
-                raise Refusal(f"Line {number} of FRAUD_USERS is not of the form name:bcrypt-hash; make it with htpasswd -B.")
+                raise Refusal(
+                    f"Line {number} of FRAUD_USERS is not of the form name:bcrypt-hash; make it with htpasswd -B."
+                )
             yield line + "\n"
         return
     name, password = os.environ.get("FRAUD_LOGIN") or "fraud", kept("login").encode()
@@ -293,7 +303,7 @@ def given(name: str) -> str | None:
     return text
 
 
-# -- backup -----------------------------------------------------------------------------------------------------------
+# -- backup ----------------------------------------------------------------------------------------------
 
 
 def export() -> None:
