@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.message import Message
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ class Answer:
     """What came back through the door."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Message
     body: bytes
 
 
