@@ -112,6 +112,8 @@ class Containers:
         files = ["-f", "compose.yaml"]
         if "FRAUD_DATABASE_URL" in self.settings:
             files += ["-f", "compose.postgres.yaml"]
+        for file in filter(None, self.settings.get("FRAUD_COMPOSE_FILES", "").split(":")):
+            files += ["-f", file]
         return run(["docker", "compose", *files, *arguments], self.folder, self.environment, given)
 
     def container(self, service: str) -> str:

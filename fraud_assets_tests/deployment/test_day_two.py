@@ -83,7 +83,10 @@ def test_a_run_that_an_upgrade_does_not_wait_for_is_launched_again(stack: Contai
         del stack.settings["FRAUD_UPGRADE_SECONDS"]
     print("\n" + said)
     assert "will be launched again from where they were" in said
-    again = f"SELECT r.status FROM run_tags t JOIN runs r USING (run_id) WHERE t.key = 'dagster/root_run_id' AND t.value = '{run_id}'"
+    again = (
+        "SELECT r.status FROM run_tags t JOIN runs r USING (run_id)"
+        f" WHERE t.key = 'dagster/root_run_id' AND t.value = '{run_id}'"
+    )
     wait_for(lambda: stack.asked("dagster", again) == "SUCCESS", "the run that was launched again")
     assert stack.asked("dagster", status) == "FAILURE"
 

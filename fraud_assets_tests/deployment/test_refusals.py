@@ -82,8 +82,8 @@ def test_secrets_that_are_gone(stack: Containers) -> None:
 
 def test_a_secret_file_that_is_broken(stack: Containers) -> None:
     stack.compose("run", "--rm", "--no-deps", "-T", "secrets")
-    run(["docker", "run", "--rm", "-u", "0", "-v", f"{stack.name}_secrets:/secrets", "--entrypoint", "sh", "postgres:17",
-         "-c", ": >/secrets/writer"])  # fmt: skip
+    run(["docker", "run", "--rm", "-u", "0", "-v", f"{stack.name}_secrets:/secrets", "--entrypoint", "sh",
+         "postgres:17", "-c", ": >/secrets/writer"])  # fmt: skip
     said = stack.refusal("up")
     print(f"\n{said}")
     assert said.startswith("Error: The secret writer is empty; put it back with docker/restore")
