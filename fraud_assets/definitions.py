@@ -80,7 +80,7 @@ def _keep_house(settings: Settings, plan: Plan, assets: list[dg.AssetsDefinition
 
 def build_resources(settings: Settings) -> dict[str, Any]:
     """Where tables, models and pictures go."""
-    storage = settings.storage
+    storage, file = settings.storage, settings.signing_key_file
     postgres = PostgresResource(url=dg.EnvVar(DATABASE_URL), schema_=storage.schema_)
     return {
         "storage": postgres,
@@ -90,15 +90,21 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             max_rewrite_rows=storage.max_rewrite_rows,
         ),
         MODELS: PostgresModelIOManager(
-            postgres=postgres, signing_key=dg.EnvVar(SIGNING_KEY), archived_versions=storage.archived_versions
+            postgres=postgres,
+            **({"signing_key": dg.EnvVar(SIGNING_KEY)} if file is None else {"signing_key_file": str(file)}),
+            archived_versions=storage.archived_versions,
         ),
         "pictures": Pictures(enabled=settings.reports.pictures),
     }
 
 
 def export_secrets(settings: Settings) -> None:
-    """Put the database's URL and the signing key where resources look for them: in this process's environment."""
-    for variable, secret in ((DATABASE_URL, settings.database_url), (SIGNING_KEY, settings.signing_key)):
+    """Put the database's URL and the signing key where resources look for them: in this process's environment.
+
+    A key that is in a file stays there, and is read where it is needed.
+    """
+    key = settings.signing_key if settings.signing_key_file is None else None
+    for variable, secret in ((DATABASE_URL, settings.database_url), (SIGNING_KEY, key)):
         if secret is not None:
             os.environ[variable] = secret.get_secret_value()
 

@@ -15,7 +15,7 @@ ARROWS = {
     "postgres": set[str](),
     "reporting": set[str](),
     "sources": {"settings", "keys"},
-    "automation": {"settings", "partitions", "sources", "checks"},
+    "automation": {"settings", "partitions", "sources", "checks", "keys"},
     "assets": {"learning", "reporting", "sources", "partitions", "settings", "checks"},
 }
 

@@ -5,6 +5,7 @@ import dagster as dg
 from fraud_assets.automation.alerts import Alert, tell
 from fraud_assets.automation.job import PARTITION, RANGE_END, RANGE_START
 from fraud_assets.automation.told import failures
+from fraud_assets.keys import webhook
 from fraud_assets.settings import AlertSettings
 
 SENSOR = "failure_alerts"
@@ -30,7 +31,7 @@ def failure_sensor(settings: AlertSettings) -> dg.SensorDefinition:
         entries = context.instance.all_logs(context.dagster_run.run_id, of_type=_TELLING)
         events = [entry.dagster_event for entry in entries if entry.dagster_event is not None]
         alert = failure_alert(context.dagster_run, failures(events), settings.dagster_url)
-        tell(alert, settings.webhook.get_secret_value() if settings.webhook else None)
+        tell(alert, webhook(settings))
 
     return failure_alerts
 

@@ -9,6 +9,7 @@ import dagster as dg
 
 from fraud_assets.automation.alerts import Alert, tell
 from fraud_assets.checks import label_feed_is_alive
+from fraud_assets.keys import webhook
 from fraud_assets.settings import Settings
 
 SENSOR = "quiet_labels"
@@ -31,7 +32,7 @@ def label_sensor(settings: Settings, *, now: Callable[[ZoneInfo], datetime] = da
 
     `now` is the clock.
     """
-    webhook, most = settings.alerts.webhook, settings.sensors.quiet_label_days
+    most = settings.sensors.quiet_label_days
 
     @dg.sensor(
         name=SENSOR,
@@ -51,7 +52,7 @@ def label_sensor(settings: Settings, *, now: Callable[[ZoneInfo], datetime] = da
         skipped = f"Quiet: the newest labels are of {last}."
         if context.cursor == last.isoformat():
             return dg.SensorResult(skip_reason=skipped, cursor=context.cursor)
-        tell(quiet_alert(last, silent), webhook.get_secret_value() if webhook else None)
+        tell(quiet_alert(last, silent), webhook(settings.alerts))
         check = on_record(label_feed_is_alive([newest.isoformat()], labels, most))
         return dg.SensorResult(skip_reason=skipped, cursor=last.isoformat(), asset_events=[check])
 

@@ -330,6 +330,16 @@ def connection() -> None:
         out.print(line, markup=False)
 
 
+@cli.command("prepare")
+def prepare_database() -> None:
+    """As the owner of your own database: make or migrate what is kept in it, and give other roles their rights."""
+    from fraud_assets.local.prepare import prepare
+    from fraud_assets.settings import load_settings
+
+    for line in prepare(load_settings()):
+        out.print(line, markup=False)
+
+
 @cli.command()
 @click.option("--dry-run", is_flag=True, help="Show what would go, and change nothing.")
 def prune(dry_run: bool) -> None:

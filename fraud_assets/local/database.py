@@ -139,10 +139,11 @@ def _export(workplace: Workplace) -> None:
     settings = workplace.settings
     os.environ["FRAUD_HOME"] = str(settings.home)
     os.environ["FRAUD_DATABASE_URL"] = workplace.database_url
-    os.environ["FRAUD_SIGNING_KEY"] = workplace.signing_key.decode()
+    if settings.signing_key_file is None:
+        os.environ["FRAUD_SIGNING_KEY"] = workplace.signing_key.decode()
     if settings.dagster_database_url is not None:
         os.environ["FRAUD_DAGSTER_DATABASE_URL"] = settings.dagster_database_url.get_secret_value()
-    if settings.pseudonym_key is not None:
+    if settings.pseudonym_key is not None and settings.pseudonym_key_file is None:
         os.environ["FRAUD_PSEUDONYM_KEY"] = settings.pseudonym_key.get_secret_value()
     os.environ["DAGSTER_HOME"] = str(workplace.dagster_home)
     # One statement for the materializations of a run of many partitions, instead of some for each.

@@ -83,8 +83,15 @@ def create_ledger(connection: Connection[Any]) -> None:
     CREATE SCHEMA IF NOT EXISTS fails when two processes race for it, hence the lock.
     """
     exists = connection.execute("SELECT to_regclass('dagster_io.journals') IS NOT NULL").fetchone()
-    if exists and exists[0]:
-        return
+    if not (exists and exists[0]):
+        migrate_ledger(connection)
+
+
+def migrate_ledger(connection: Connection[Any]) -> None:
+    """Bring the ledger up to this version, also where it is there already: what an owner does before an upgrade.
+
+    Raises `PostgresStorageError` without the right to.
+    """
     try:
         with connection.transaction():
             lock_name(connection, "ledger")
@@ -109,5 +116,6 @@ def _may_not_create(connection: Connection[Any]) -> str:
     role, database = connection.info.user, connection.info.dbname
     return (
         f"The role {role!r} may not create schemas in the database {database!r}; "
-        f'let its owner run: GRANT CREATE ON DATABASE "{database}" TO "{role}".'
+        "let its owner prepare it (PostgresResource.prepare_for; fraud-assets prepare), or run: "
+        f'GRANT CREATE ON DATABASE "{database}" TO "{role}".'
     )

@@ -11,9 +11,9 @@ from psycopg import Connection, IsolationLevel, sql
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field
 
-from fraud_assets.postgres.bootstrap import create_ledger
+from fraud_assets.postgres.bootstrap import create_ledger, migrate_ledger
 from fraud_assets.postgres.errors import DatabaseUnavailable, PostgresStorageError
-from fraud_assets.postgres.rights import grant_models, grant_tables
+from fraud_assets.postgres.rights import grant_models, grant_tables, grant_tables_of, grant_writing
 from fraud_assets.postgres.storage.extents import Extent, extents
 from fraud_assets.postgres.storage.journal import JournalEntry, append_entry, journal_entries
 from fraud_assets.postgres.storage.ledger import (
@@ -173,6 +173,26 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         """
         with self.connect() as connection:
             grant_models(connection, role)
+
+    def prepare_for(self, writer: str, reader: str | None = None) -> None:
+        """As the database's owner: make or migrate the ledger, and give a writer and a reader what they need.
+
+        The writer owns the tables that it makes in `schema_`, and nothing of the ledger; the reader sees those tables
+        and current models. To let it read what the writer makes, the owner must be a member of the writer's role.
+        Raises `PostgresStorageError` for roles that do not exist, and for rights that are not the owner's to give.
+        """
+        schema = self.schema_ or "public"
+        checked(self.url)
+        try:
+            connection = psycopg.connect(self.url, autocommit=True, connect_timeout=self.connect_timeout_seconds)
+        except psycopg.OperationalError as error:
+            raise DatabaseUnavailable(unreachable(self.url, error)) from error
+        with connection:
+            migrate_ledger(connection)
+            grant_writing(connection, schema, writer)
+            if reader is not None:
+                grant_tables_of(connection, schema, writer, reader)
+                grant_models(connection, reader)
 
 
 def checked(url: str) -> dict[str, Any]:

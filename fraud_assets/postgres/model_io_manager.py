@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import dagster as dg
 from pydantic import Field
@@ -40,6 +41,7 @@ class PostgresModelIOManager(dg.ConfigurableIOManager):
 
     postgres: dg.ResourceDependency[PostgresResource]
     signing_key: str = Field(default="", description="signs what is stored, and checks what is loaded; use dg.EnvVar")
+    signing_key_file: str = Field(default="", description="the file that holds the key, instead of signing_key")
     archived_versions: int = Field(default=3, ge=0)
     pinned_libraries: list[str] = Field(
         default=["scikit-learn"], description="a stored model loads only under their versions"
@@ -103,7 +105,15 @@ class PostgresModelIOManager(dg.ConfigurableIOManager):
             return loaded.get(keys[0]) if ask.is_single else loaded
 
     def _key(self) -> bytes:
-        return self.signing_key.encode()
+        """The key. Read for each use, so that one which is changed counts at once; never put into an environment."""
+        if not self.signing_key_file:
+            return self.signing_key.encode()
+        try:
+            return Path(self.signing_key_file).read_bytes().strip()
+        except OSError as error:
+            raise PostgresStorageError(
+                f"The signing key's file {self.signing_key_file} cannot be read ({error.strerror}); put it there."
+            ) from error
 
 
 def _models(value: object, partition_keys: list[str]) -> Mapping[str, object]:

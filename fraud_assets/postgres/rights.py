@@ -52,10 +52,62 @@ def grant_models(connection: Connection[Any], role: str) -> None:
     reader = sql.Identifier(role)
     with _given_away(connection, role), connection.transaction():
         lock_name(connection, "rights", "models")
+        if _reads_models(connection, role):
+            return
         if connection.execute("SELECT to_regclass('dagster_io.current_models') IS NULL").fetchone() == (True,):
             connection.execute(_MODELS)
         connection.execute(sql.SQL("GRANT USAGE ON SCHEMA dagster_io TO {}").format(reader))
         connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(MODELS_VIEW, reader))
+
+
+def grant_writing(connection: Connection[Any], schema: str, role: str) -> None:
+    """Let a role store: tables of its own in `schema` and in the archive, and rows in a ledger that another one owns.
+
+    Of a journal it may only add to the end. Raises `PostgresStorageError` without the role, and without the right to
+    give any of it away.
+    """
+    check_role(connection, role)
+    create_schema(connection, schema)
+    names = {
+        "schema": sql.Identifier(schema),
+        "role": sql.Identifier(role),
+        "database": sql.Identifier(connection.info.dbname),
+    }
+    # To give back what has been deleted takes a right that only PostgreSQL 17 can give.
+    maintain = ", MAINTAIN" if connection.info.server_version >= 170_000 else ""
+    with _given_away(connection, role), connection.transaction():
+        lock_name(connection, "rights", role)
+        for statement in (
+            "GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {role}",
+            "GRANT USAGE, CREATE ON SCHEMA {schema}, dagster_archive TO {role}",
+            "GRANT USAGE ON SCHEMA dagster_io TO {role}",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE{maintain} ON ALL TABLES IN SCHEMA dagster_io TO {{role}}",
+            "REVOKE UPDATE, DELETE ON dagster_io.journals FROM {role}",
+        ):
+            connection.execute(sql.SQL(statement).format(**names))  # type: ignore[arg-type]
+
+
+def grant_tables_of(connection: Connection[Any], schema: str, writer: str, role: str) -> None:
+    """Let a role read every table that a writer has made in a schema, and will make: for the schema's owner to give.
+
+    Raises `PostgresStorageError` where the owner is no member of the writer's role.
+    """
+    check_role(connection, role)
+    names = {
+        "schema": sql.Identifier(schema),
+        "role": sql.Identifier(role),
+        "writer": sql.Identifier(writer),
+        "database": sql.Identifier(connection.info.dbname),
+    }
+    with _given_away(connection, role), connection.transaction():
+        lock_name(connection, "rights", role)
+        for statement in (
+            "GRANT CONNECT ON DATABASE {database} TO {role}",
+            "GRANT USAGE ON SCHEMA {schema} TO {role}",
+            "GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}",
+            "ALTER DEFAULT PRIVILEGES FOR ROLE {writer} IN SCHEMA {schema} GRANT SELECT ON TABLES TO {role}",
+        ):
+            connection.execute(sql.SQL(statement).format(**names))
 
 
 def check_role(connection: Connection[Any], role: str) -> None:
@@ -76,6 +128,17 @@ def _given_away(connection: Connection[Any], role: str) -> Iterator[None]:
             f"The role {connection.info.user!r} may not give {role!r} what it needs to read "
             f"({error.diag.message_primary}); let the owner of the tables do it."
         ) from error
+
+
+def _reads_models(connection: Connection[Any], role: str) -> bool:
+    """Whether the view of current models is there, and the role may read it already."""
+    row = connection.execute(
+        "SELECT has_schema_privilege(%(role)s, n.oid, 'USAGE') AND has_table_privilege(%(role)s, c.oid, 'SELECT')"
+        " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = 'dagster_io' AND c.relname = 'current_models'",
+        {"role": role},
+    ).fetchone()
+    return row == (True,)
 
 
 def _reads_all(connection: Connection[Any], schema: str, role: str) -> bool:

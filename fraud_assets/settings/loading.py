@@ -49,6 +49,13 @@ def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
         changes["source"] = source.model_copy(update={"folder": absolute(source.folder)})
     elif isinstance(source, CreditcardSource):
         changes["source"] = source.model_copy(update={"path": absolute(source.path)})
+    for name in ("signing_key_file", "pseudonym_key_file"):
+        path = getattr(settings, name)
+        if path is not None:
+            changes[name] = absolute(path)
+    if settings.alerts.webhook_file is not None:
+        file = absolute(settings.alerts.webhook_file)
+        changes["alerts"] = settings.alerts.model_copy(update={"webhook_file": file})
     if isinstance(settings.labels, LabelFiles):
         changes["labels"] = settings.labels.model_copy(update={"folder": absolute(settings.labels.folder)})
     return settings.model_copy(update=changes)

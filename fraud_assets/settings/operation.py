@@ -1,8 +1,10 @@
 """How the code location is run: executor, storage, reports, schedule, sensors, alerts, and what is kept how long."""
 
 from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from fraud_assets.settings.values import PostgresqlUrl, Section, WebAddress, WebHook
 
@@ -80,9 +82,18 @@ class AlertSettings(Section):
     webhook: WebHook | None = Field(
         default=None, description="an address that takes Slack's JSON; unset means that alerts are only logged"
     )
+    webhook_file: Annotated[Path | None, BeforeValidator(lambda path: path or None)] = Field(
+        default=None, description="the file that holds the address, instead; it is read when there is an alert"
+    )
     dagster_url: WebAddress | None = Field(
         default=None, description="where people find Dagster's UI, for links to it; unset means where up starts it"
     )
+
+    @model_validator(mode="after")
+    def _one_address(self) -> "AlertSettings":
+        if self.webhook is not None and self.webhook_file is not None:
+            raise ValueError("alerts.webhook and alerts.webhook_file are both set; keep one of them")
+        return self
 
 
 class RetentionSettings(Section):

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -52,12 +52,17 @@ class Settings(BaseSettings):
     dagster_database_url: PostgresqlUrl | None = Field(
         default=None, description="Dagster's own; unset means the same server"
     )
+    owner_database_url: PostgresqlUrl | None = Field(
+        default=None, description="the same database by the role that owns it, for fraud-assets prepare alone"
+    )
     signing_key: SecretStr | None = Field(
         default=None, description="signs stored models; unset means a key kept in home"
     )
+    signing_key_file: Path | None = Field(default=None, description="the file that holds it, instead")
     pseudonym_key: SecretStr | None = Field(
         default=None, description="pseudonymises sensitive columns; unset means as above"
     )
+    pseudonym_key_file: Path | None = Field(default=None, description="the file that holds it, instead")
     timezone: TimezoneName = "UTC"
     start_date: date | None = Field(
         default=None, description="the first day there is; unset means what the source suggests"
@@ -77,6 +82,13 @@ class Settings(BaseSettings):
     retries: RetrySettings = RetrySettings()
     alerts: AlertSettings = AlertSettings()
     retention: RetentionSettings = RetentionSettings()
+
+    @model_validator(mode="after")
+    def _each_key_once(self) -> "Settings":
+        for name in ("signing_key", "pseudonym_key"):
+            if getattr(self, name) is not None and getattr(self, f"{name}_file") is not None:
+                raise ValueError(f"{name} and {name}_file are both set; keep one of them")
+        return self
 
     @property
     def tzinfo(self) -> ZoneInfo:

@@ -18,12 +18,12 @@ from psycopg import Connection, sql
 from psycopg.rows import class_row
 
 from fraud_assets.postgres.connection import PostgresResource
-from fraud_assets.postgres.errors import DatabaseUnavailable
+from fraud_assets.postgres.errors import DatabaseUnavailable, PostgresStorageError
 from fraud_assets.postgres.locks import lock_table_name
 from fraud_assets.postgres.names import ORDINAL_COLUMN, PARTITION_COLUMN, Relation
 from fraud_assets.postgres.storage.contents import content_now, own_columns, rows_of
 from fraud_assets.postgres.storage.ledger import Layout, Status, Version
-from fraud_assets.postgres.storage.reclaiming import rewrite
+from fraud_assets.postgres.storage.reclaiming import may_rewrite, rewrite
 from fraud_assets.postgres.storage.tables import TableSpec, registered_spec
 
 FORGOTTEN = "forgotten"
@@ -215,7 +215,15 @@ def _shared(marked: list[Version], specs: Mapping[str, TableSpec | None]) -> lis
 
 
 def rewrite_patiently(connection: Connection[Any], relation: Relation) -> None:
-    """Rewrite a table's files, again and again until nobody is in the way. Raises `DatabaseUnavailable`."""
+    """Rewrite a table's files, again and again until nobody is in the way.
+
+    Raises `DatabaseUnavailable` when somebody always is, and `PostgresStorageError` for a role that may not.
+    """
+    if not may_rewrite(connection, relation):
+        raise PostgresStorageError(
+            f"The role {connection.info.user!r} may not rewrite {relation}. What was deleted is gone from the table and "
+            f"still in its files; let its owner run VACUUM (FULL) {relation}, and then run the same again."
+        )
     _clear_statistics(connection, relation)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not rewrite(connection, relation):
