@@ -1,7 +1,7 @@
 """Secrets in files: keys that are made on first use and kept in the home folder, and those that a setting leads to.
 
-What lives here: making, finding and reading them. What does not: signing (postgres), pseudonymising (sources), and logging in
-(local).
+What lives here: making, finding and reading them. What does not: signing (postgres), pseudonymising (sources), and
+logging in (local).
 """
 
 import os

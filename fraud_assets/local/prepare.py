@@ -28,8 +28,8 @@ def prepare(settings: Settings) -> Iterator[str]:
     reader = None if settings.reports.database_url is None else _role(settings, "reports.database_url")
     if shown_place(owner) != shown_place(writer_url):
         raise Refusal(
-            f"owner_database_url leads to {shown_place(owner)} and database_url to {shown_place(writer_url)}; both must "
-            "lead to the same database."
+            f"owner_database_url leads to {shown_place(owner)} and database_url to {shown_place(writer_url)}; "
+            "both must lead to the same database."
         )
     PostgresResource(url=owner, schema_=settings.storage.schema_).prepare_for(writer, reader)
     yield f"{shown_place(owner)} is prepared: {writer} may store" + (f", {reader} may read." if reader else ".")

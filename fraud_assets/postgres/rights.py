@@ -84,7 +84,7 @@ def grant_writing(connection: Connection[Any], schema: str, role: str) -> None:
             f"GRANT SELECT, INSERT, UPDATE, DELETE{maintain} ON ALL TABLES IN SCHEMA dagster_io TO {{role}}",
             "REVOKE UPDATE, DELETE ON dagster_io.journals FROM {role}",
         ):
-            connection.execute(sql.SQL(statement).format(**names))  # type: ignore[arg-type]
+            connection.execute(sql.SQL(statement).format(**names))
 
 
 def grant_tables_of(connection: Connection[Any], schema: str, writer: str, role: str) -> None:

@@ -221,8 +221,8 @@ def rewrite_patiently(connection: Connection[Any], relation: Relation) -> None:
     """
     if not may_rewrite(connection, relation):
         raise PostgresStorageError(
-            f"The role {connection.info.user!r} may not rewrite {relation}. What was deleted is gone from the table and "
-            f"still in its files; let its owner run VACUUM (FULL) {relation}, and then run the same again."
+            f"The role {connection.info.user!r} may not rewrite {relation}. What was deleted is gone from the table "
+            f"and still in its files; let its owner run VACUUM (FULL) {relation}, and then run the same again."
         )
     _clear_statistics(connection, relation)
     deadline = time.monotonic() + PATIENCE_SECONDS
