@@ -82,6 +82,7 @@ def grant_writing(connection: Connection[Any], schema: str, role: str) -> None:
             "GRANT USAGE, CREATE ON SCHEMA {schema}, dagster_archive TO {role}",
             "GRANT USAGE ON SCHEMA dagster_io TO {role}",
             f"GRANT SELECT, INSERT, UPDATE, DELETE{maintain} ON ALL TABLES IN SCHEMA dagster_io TO {{role}}",
+            "GRANT USAGE ON ALL SEQUENCES IN SCHEMA dagster_io TO {role}",
             "REVOKE UPDATE, DELETE ON dagster_io.journals FROM {role}",
         ):
             connection.execute(sql.SQL(statement).format(**names))
