@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -16,6 +16,7 @@ from pydantic_settings import (
 from fraud_assets.settings.learning import LearningSettings, WatchingSettings
 from fraud_assets.settings.operation import (
     AlertSettings,
+    DaskSettings,
     Executor,
     ReportSettings,
     RetentionSettings,
@@ -70,6 +71,7 @@ class Settings(BaseSettings):
     labels: LabelSettings = LabelColumn()
     learning: LearningSettings = LearningSettings()
     watching: WatchingSettings = WatchingSettings()
+    dask: DaskSettings = DaskSettings()
     storage: StorageSettings = StorageSettings()
     reports: ReportSettings = ReportSettings()
     schedule: ScheduleSettings = ScheduleSettings()
@@ -77,6 +79,20 @@ class Settings(BaseSettings):
     retries: RetrySettings = RetrySettings()
     alerts: AlertSettings = AlertSettings()
     retention: RetentionSettings = RetentionSettings()
+
+    @model_validator(mode="after")
+    def _dask_is_somewhere(self) -> "Settings":
+        chosen = {
+            "executor = 'dask'": self.executor is Executor.DASK,
+            "learning.backend = 'dask'": self.learning.backend == "dask",
+        }
+        wanted = [name for name, is_wanted in chosen.items() if is_wanted]
+        if wanted and self.dask.scheduler is None:
+            raise ValueError(
+                f"{' and '.join(wanted)} cannot do without the address of a scheduler that runs; set dask.scheduler in "
+                f"{CONFIG_FILE} or {PREFIX}DASK__SCHEDULER."
+            )
+        return self
 
     @property
     def tzinfo(self) -> ZoneInfo:
