@@ -12,5 +12,14 @@ class ClusterError(Exception):
         return _restored, (str(self), self.may_pass)
 
 
+def lacks_module(error: ImportError) -> ClusterError:
+    """What to say of a worker that cannot import what it is to carry out."""
+    return ClusterError(
+        f"A Dask worker lacks a module ({error}); install fraud-assets[dask] on its host, in the version of this one, "
+        "and start it again.",
+        may_pass=False,
+    )
+
+
 def _restored(message: str, may_pass: bool) -> ClusterError:
     return ClusterError(message, may_pass=may_pass)

@@ -25,7 +25,7 @@ from distributed.scheduler import KilledWorker
 from joblib._dask import DaskDistributedBackend
 
 from fraud_assets.cluster.batches import TRAVELS_ALONE_BYTES, carry_out, packed
-from fraud_assets.cluster.errors import ClusterError
+from fraud_assets.cluster.errors import ClusterError, lacks_module
 from fraud_assets.cluster.versions import own_versions
 
 SECONDS_BETWEEN_LOOKS = 2.0
@@ -164,12 +164,8 @@ class DaskFits(DaskDistributedBackend):  # type: ignore[misc]
                 "memory, or see their logs.",
                 may_pass=False,
             ) from error
-        except ModuleNotFoundError as error:
-            raise ClusterError(
-                f"A Dask worker lacks a module ({error}); install fraud-assets[dask] on its host, in the version of "
-                "this one, and start it again.",
-                may_pass=False,
-            ) from error
+        except ImportError as error:
+            raise lacks_module(error) from error
         finally:
             waiting.cancel()
         return results

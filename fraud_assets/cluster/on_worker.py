@@ -17,11 +17,30 @@ from dagster._core.execution.plan.state import KnownExecutionState
 from dagster._core.execution.retries import RetryMode
 from dagster._core.instance.ref import InstanceRef
 from dagster._serdes import ConfigurableClassData
-from distributed import get_worker
+from distributed import Worker, WorkerPlugin, get_worker
+from distributed.protocol import pickle
 
 from fraud_assets.cluster.batches import one_inner_thread
 from fraud_assets.cluster.errors import ClusterError
 from fraud_assets.cluster.versions import require_same
+
+SLOT = "fraud-assets-step"
+"""What a worker has one of, and each step needs: a resource in Dask's terms."""
+
+
+class StepSlot(WorkerPlugin):  # type: ignore[misc]
+    """Gives each worker, also those that come later, its one `SLOT`.
+
+    A step whose fits are elsewhere has given its thread up, and the next step would begin in it. Two steps in one
+    process end in a deadlock: Dagster configures logging with each, under locks that writing an event takes the other
+    way round.
+    """
+
+    idempotent = True
+    name = SLOT
+
+    async def setup(self, worker: Worker) -> None:
+        await worker.set_resources(**{SLOT: 1})
 
 
 @dataclass(frozen=True)
@@ -38,7 +57,13 @@ class Order:
     code_versions: Mapping[str, str | None]
 
 
-def carry_out_step(order: Order) -> list[DagsterEvent]:
+def carry_out_step(written: bytes) -> bytes:
+    """An order, to the list of the step's events; as bytes, which Dask does not look into to measure them."""
+    events: bytes = pickle.dumps(_carried_out(pickle.loads(written)))
+    return events
+
+
+def _carried_out(order: Order) -> list[DagsterEvent]:
     """The events of the step, which are stored already. Raises `ClusterError` where this worker must not do it."""
     worker = get_worker().address
     require_same(order.versions, worker)

@@ -25,10 +25,11 @@ from dagster._core.execution.retries import RetryMode
 from dagster_dask.executor import DaskExecutor, get_dask_resource_requirements
 from dagster_shared.error import SerializableErrorInfo
 from distributed import Client, Future
+from distributed.protocol import pickle
 
 from fraud_assets.cluster.connection import connected
-from fraud_assets.cluster.errors import ClusterError
-from fraud_assets.cluster.on_worker import Order, carry_out_step, code_versions
+from fraud_assets.cluster.errors import ClusterError, lacks_module
+from fraud_assets.cluster.on_worker import SLOT, Order, StepSlot, carry_out_step, code_versions
 from fraud_assets.cluster.versions import own_versions
 from fraud_assets.settings import DaskSettings
 
@@ -50,6 +51,7 @@ class StepsOnDask(DaskExecutor):  # type: ignore[misc]
         """The events of all steps. Raises `ClusterError` where there is no cluster, or it is lost."""
         with ExitStack() as stack:
             client = stack.enter_context(connected(self._settings))
+            _give_slots(client)
             pools = stack.enter_context(InstanceConcurrencyContext(plan_context.instance, plan_context.dagster_run))
             active = stack.enter_context(
                 ActiveExecution(execution_plan, retry_mode=self.retries, instance_concurrency_context=pools)
@@ -90,7 +92,7 @@ class StepsOnDask(DaskExecutor):  # type: ignore[misc]
             return
         step = sent.step_of(future)
         try:
-            events = future.result()
+            events = pickle.loads(future.result())
         except Exception as error:  # what a worker could not even begin, or has died of
             why = [_told(error, step)]
         else:
@@ -133,8 +135,8 @@ class SentSteps:
         )
         # Of this run and attempt alone: the scheduler takes equal names for equal work, and answers from memory.
         name = f"{step.key}-{context.run_id}-{uuid4().hex}"
-        needs = get_dask_resource_requirements(step.tags)
-        future = self._client.submit(carry_out_step, order, key=name, resources=needs or None, pure=False)
+        needs = {**get_dask_resource_requirements(step.tags), SLOT: 1}
+        future = self._client.submit(carry_out_step, pickle.dumps(order), key=name, resources=needs, pure=False)
         self._out[future] = step
         future.add_done_callback(self._answers.put)
         told = f'The step "{step.key}" waits for a worker of the cluster.'
@@ -166,6 +168,13 @@ class SentSteps:
         """Cancel what has not begun; the keys of all that had been sent."""
         self._client.cancel(list(self._out), force=True)
         return [step.key for step in self._out.values()]
+
+
+def _give_slots(client: Client) -> None:
+    try:
+        client.register_plugin(StepSlot())
+    except ImportError as error:
+        raise lacks_module(error) from error
 
 
 def _told(error: Exception, step: ExecutionStep) -> SerializableErrorInfo:

@@ -8,9 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +27,6 @@ class Cluster:
     folder: Path
     environment: Mapping[str, str]
     address: str
-    options: Sequence[str] = ()
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
     def start(self, name: str, *command: str, environment: Mapping[str, str] | None = None) -> None:
@@ -51,7 +49,7 @@ class Cluster:
             *WORKER,
             self.address,
             *("--name", name, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--memory-limit", "0"),
-            *("--local-directory", str(self.folder / name), *self.options, *options),
+            *("--local-directory", str(self.folder / name), *options),
             environment=environment,
         )
 
@@ -62,15 +60,9 @@ class Cluster:
         process.wait()
 
     def end(self) -> None:
-        for process in self.processes.values():
-            process.terminate()
-        for process in self.processes.values():
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=5)
-                continue
-            process.kill()
-            process.wait()
-        self.processes.clear()
+        """End all of it: there is nothing to be kept, and a worker would look for its scheduler first."""
+        for name in list(self.processes):
+            self.kill(name)
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text(errors="replace")
@@ -78,33 +70,13 @@ class Cluster:
 
 @contextmanager
 def cluster(
-    folder: Path,
-    workers: int,
-    environment: Mapping[str, str] | None = None,
-    *,
-    scheme: str = "tcp",
-    options: Sequence[str] = (),
+    folder: Path, workers: int, environment: Mapping[str, str] | None = None, *, port: int | None = None
 ) -> Iterator[Cluster]:
-    """A scheduler and so many workers, on free ports of this machine."""
-    port = free_port()
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("FRAUD_", "DAGSTER_", "PYTEST_"))}
-    own |= {"PYTHONPATH": str(TREE), "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "info", **(environment or {})}
-    made = Cluster(folder, own, f"{scheme}://127.0.0.1:{port}", options)
+    """A scheduler, on a free port of this machine unless one is given, and so many workers."""
+    port = port or free_port()
+    made = Cluster(folder, {**clean_environment(), **(environment or {})}, f"tcp://127.0.0.1:{port}")
     try:
-        made.start(
-            "scheduler",
-            *SCHEDULER,
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(port),
-            "--protocol",
-            scheme,
-            "--no-dashboard",
-            "--dashboard-address",
-            ":0",
-            *options,
-        )
+        made.start("scheduler", *SCHEDULER, "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
         for number in range(workers):
             made.start_worker(f"worker-{number + 1}")
         yield made
@@ -112,17 +84,16 @@ def cluster(
         made.end()
 
 
+def clean_environment() -> dict[str, str]:
+    """What a process of another host has in its environment: nothing of the test's but the tree's modules."""
+    foreign = ("FRAUD_", "DAGSTER_", "PYTEST_", "DASK_", "PG")
+    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)} | {
+        "PYTHONPATH": str(TREE)
+    }
+
+
 def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]
         return port
-
-
-def wait_until(seconds: float, is_so: "object", what: str) -> None:
-    """Wait for something to become so."""
-    assert callable(is_so)
-    end = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < end, f"{what} took more than {seconds} seconds"
-        time.sleep(0.1)
