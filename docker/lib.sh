@@ -24,6 +24,7 @@ export FRAUD_PUBLIC_URL=${FRAUD_PUBLIC_URL:-$scheme://localhost:$FRAUD_PORT}
 
 files=(-f compose.yaml)
 [[ -z ${FRAUD_DATABASE_URL:-} ]] || files+=(-f compose.postgres.yaml)
+[[ ${FRAUD_OUTSIDE:-0} != 1 ]] || files+=(-f compose.outside.yaml)
 IFS=: read -ra more <<<"${FRAUD_COMPOSE_FILES:-}"
 for file in "${more[@]}"; do files+=(-f "$file"); done
 

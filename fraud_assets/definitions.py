@@ -15,6 +15,7 @@ from fraud_assets.assets.external import external_assets
 from fraud_assets.assets.pictures import Pictures
 from fraud_assets.assets.plan import MODELS, TABLES, Plan
 from fraud_assets.automation import automation
+from fraud_assets.cluster import dask_executor, require_dask
 from fraud_assets.keys import with_keys
 from fraud_assets.partitions import daily_partitions
 from fraud_assets.postgres import PostgresModelIOManager, PostgresResource, PostgresTableIOManager
@@ -64,8 +65,17 @@ def build_defs(settings: Settings) -> dg.Definitions:
         schedules=automatic.schedules,
         sensors=automatic.sensors,
         resources=build_resources(settings),
-        executor=dg.in_process_executor if settings.executor is Executor.IN_PROCESS else dg.multiprocess_executor,
+        executor=build_executor(settings),
     )
+
+
+def build_executor(settings: Settings) -> dg.ExecutorDefinition:
+    """How the steps of a launched run are carried out. Raises `ClusterError` where Dask is wanted and not installed."""
+    if settings.learning.backend == "dask":
+        require_dask()
+    if settings.executor is Executor.DASK:
+        return dask_executor(settings.dask)
+    return dg.in_process_executor if settings.executor is Executor.IN_PROCESS else dg.multiprocess_executor
 
 
 def _keep_house(settings: Settings, plan: Plan, assets: list[dg.AssetsDefinition], instance: dg.DagsterInstance) -> str:

@@ -11,12 +11,13 @@ import fraud_assets
 PACKAGE = Path(fraud_assets.__file__).parent
 # By room, the other rooms and modules of the package that it may import.
 ARROWS = {
+    "cluster": {"settings"},
     "learning": set[str](),
     "postgres": set[str](),
     "reporting": set[str](),
     "sources": {"settings", "keys"},
     "automation": {"settings", "partitions", "sources", "checks", "keys"},
-    "assets": {"learning", "reporting", "sources", "partitions", "settings", "checks"},
+    "assets": {"cluster", "learning", "reporting", "sources", "partitions", "settings", "checks"},
 }
 
 

@@ -80,7 +80,7 @@ def best_model_asset(plan: Plan) -> dg.AssetsDefinition:
         owners=list(OWNERS),
         group_name=GROUP,
         freshness_policy=plan.freshness,
-        code_version=code_version("4", vars(windows), plan.settings.learning.model_dump(mode="json", exclude={"jobs"})),
+        code_version=code_version("4", vars(windows), _ingredients(plan)),
         metadata={"volatile": ["fit_seconds", "champion_version"]},
         check_specs=specs_of(BEST_MODEL),
         pool=TRAINING_POOL,
@@ -107,14 +107,15 @@ def best_model_asset(plan: Plan) -> dg.AssetsDefinition:
             if past.in_charge is not None:
                 contest = with_champion(contest, past.in_charge.tuned, candidates, rows)
             decision = decide(contest, rules(plan), past.champion, past.in_charge, past.overrides)
-            best = refit_best(
-                chosen(decision, candidates, past.in_charge),
-                rows.refit,
-                decision,
-                plan.budget,
-                promised=promised(contest, decision.scored_as),
-                champion_version=past.champion_version,
-            )
+            with plan.fits_run():
+                best = refit_best(
+                    chosen(decision, candidates, past.in_charge),
+                    rows.refit,
+                    decision,
+                    plan.budget,
+                    promised=promised(contest, decision.scored_as),
+                    champion_version=past.champion_version,
+                )
         except LearningError as error:
             raise dg.Failure(f"No best model for {day}: {error}", allow_retries=False) from error
         context.log.info(decision.reason)
@@ -137,6 +138,11 @@ def best_model_asset(plan: Plan) -> dg.AssetsDefinition:
         )
 
     return best_model
+
+
+def _ingredients(plan: Plan) -> dict[str, Any]:
+    """The settings that decide a model: not how many fits run at a time, nor where."""
+    return plan.settings.learning.model_dump(mode="json", exclude={"jobs", "backend"})
 
 
 @dataclass(frozen=True)
@@ -219,7 +225,8 @@ def with_champion(contest: Contest, tuned: TunedRecipe, candidates: Mapping[str,
             return replace(contest, scored_as=name)
     training = rows.training
     try:
-        model = fit_recipe(tuned.recipe, training, rows.plan.budget, calibrator=tuned.calibrator)
+        with rows.plan.fits_run():
+            model = fit_recipe(tuned.recipe, training, rows.plan.budget, calibrator=tuned.calibrator)
     except LearningError as error:
         return replace(contest, failure=str(error))
     champion = Candidate(

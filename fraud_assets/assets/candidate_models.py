@@ -130,16 +130,17 @@ def candidate_models_asset(plan: Plan) -> dg.AssetsDefinition:
             stored = stored_results(storage, needed_for(wanted))
             every_days = config.search_every_days or plan.settings.learning.search_every_days
             found = reusable(stored, needed_for(wanted), day, made_by=made_by, every_days=every_days)
-            fitted = fit_candidates(
-                rows,
-                wanted,
-                plan.features,
-                budget,
-                context.log.info,
-                found=found,
-                incumbents=incumbents(stored, tuple(FAMILIES), day, made_by=made_by),
-                searched_on=day,
-            )
+            with plan.fits_run():
+                fitted = fit_candidates(
+                    rows,
+                    wanted,
+                    plan.features,
+                    budget,
+                    context.log.info,
+                    found=found,
+                    incumbents=incumbents(stored, tuple(FAMILIES), day, made_by=made_by),
+                    searched_on=day,
+                )
         except LearningError as error:
             raise dg.Failure(f"No model for {day}: {error}", allow_retries=False) from error
         for name, candidate in fitted.items():

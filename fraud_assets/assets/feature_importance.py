@@ -102,7 +102,8 @@ def measured_model(
     if winner is not None and winner.model is not None:
         return winner.model, winner.trained_until
     training = rows.training
-    model = fit_recipe(best.recipe, training, rows.plan.budget, calibrator=best.calibrator)
+    with rows.plan.fits_run():
+        model = fit_recipe(best.recipe, training, rows.plan.budget, calibrator=best.calibrator)
     return model, training["transaction_time"].max()
 
 

@@ -6,6 +6,7 @@ Assets are made by functions of a `Plan`, so that environments differ by setting
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -15,6 +16,7 @@ import dagster as dg
 import pandas as pd
 import pyarrow as pa
 
+from fraud_assets.cluster import ClusterError, fits_on_dask
 from fraud_assets.learning import AlertKind, AlertPolicy, FeatureSpec, SearchBudget
 from fraud_assets.partitions import Windows, day_end, day_start, shifted
 from fraud_assets.settings import ColumnRoles, LabelFiles, Settings
@@ -214,6 +216,22 @@ class Plan:
             seed=learning.seed,
             jobs=learning.jobs,
         )
+
+    @contextmanager
+    def fits_run(self) -> Iterator[None]:
+        """What is fitted within it is fitted where the settings say: by processes of this machine, or by a cluster.
+
+        Scoring stays outside: it takes seconds, and would send whole days of features and every model's bytes around.
+        Raises `Failure`, which may be tried again where the cluster may be back by then.
+        """
+        if self.settings.learning.backend == "local":
+            yield
+            return
+        try:
+            with fits_on_dask(self.settings.dask):
+                yield
+        except ClusterError as error:
+            raise dg.Failure(str(error), allow_retries=error.may_pass) from error
 
     @cached_property
     def alert_policy(self) -> AlertPolicy:

@@ -259,6 +259,21 @@ def models_verify(date: date | None) -> None:
     out.print(f"{checked} models are as they were signed.")
 
 
+@models.command("resign")
+@click.option(
+    "--old-key-file",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The file with the key of before.",
+)
+def models_resign(old_key_file: Path) -> None:
+    """Sign all stored models with the key of the settings, after it has been changed; each is checked first."""
+    from fraud_assets.local.models import resign
+
+    done = resign(_workplace(), old_key_file)
+    out.print(f"{done.changed} models are signed anew; {done.unchanged} had the new signature already.")
+
+
 reason_option = click.option("--reason", default="", help="Why, for the record.")
 from_option = day_option(
     "from", required=False, help="The first day on which it counts (default: the day after the newest best model)."

@@ -18,13 +18,23 @@ class RunFailed(Exception):
 def sentence(error: Exception) -> str | None:
     """What to tell the user about an error; None for one that nobody foresaw."""
     # Imported when something has gone wrong, and not with every command.
+    from fraud_assets.cluster import ClusterError
     from fraud_assets.learning import LearningError
     from fraud_assets.local.embedded import EmbeddedPostgresError
     from fraud_assets.postgres import PostgresStorageError
     from fraud_assets.settings import SettingsError
     from fraud_assets.sources import SourceError
 
-    known = (LearningError, EmbeddedPostgresError, RunFailed, PostgresStorageError, SettingsError, SourceError, Refusal)
+    known = (
+        ClusterError,
+        LearningError,
+        EmbeddedPostgresError,
+        RunFailed,
+        PostgresStorageError,
+        SettingsError,
+        SourceError,
+        Refusal,
+    )
     if isinstance(error, known):
         return str(error)
     return _lost_database() if is_lost_database(error) else None

@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from fraud_assets.assets.best_model import recorded_overrides
+from fraud_assets.keys import secret_in
 from fraud_assets.learning import standing_pin
 from fraud_assets.local.console import out, print_table
 from fraud_assets.local.database import Workplace
@@ -18,6 +19,7 @@ from fraud_assets.postgres.errors import ModelRefused
 from fraud_assets.postgres.steps.contexts import UNPARTITIONED
 from fraud_assets.postgres.storage.ledger import Version, current_versions, upstream_versions
 from fraud_assets.postgres.storage.models import find_version, load_model, verified_payload
+from fraud_assets.postgres.storage.resigning import Resigned, resign_models
 
 BEST_MODEL = "best_model"
 LIBRARIES = ("scikit-learn",)
@@ -98,6 +100,16 @@ def export_model(workplace: Workplace, day: str, output: Path) -> int:
     with whole_file(output) as draft:
         draft.write_bytes(payload)
     return len(payload)
+
+
+def resign(workplace: Workplace, old_key_file: Path) -> Resigned:
+    """Sign all stored models with today's key, each checked with the key in the file first.
+
+    Raises `SettingsError` for a file that cannot be used, `ModelRefused` for models of neither key.
+    """
+    old_key = secret_in("--old-key-file", old_key_file).encode()
+    with workplace.postgres().connect() as connection:
+        return resign_models(connection, old_key, workplace.signing_key)
 
 
 def verify_models(workplace: Workplace, day: str | None) -> int:

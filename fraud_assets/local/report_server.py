@@ -7,6 +7,7 @@ This module must stay light: the process that serves has neither Dagster nor any
 import os
 import sys
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 from fraud_assets.local.console import err, out
 from fraud_assets.local.errors import Refusal
@@ -33,7 +34,9 @@ def run_reports(settings: Settings, host: str, port: int | None) -> None:
     warn_of_no_login(host)
     out.print(f"Reports   {address(host, chosen)}")
     store = PostgresStore(url, settings.storage.schema_)
-    serve(create_app(store, StoredModels(url), names_of(host, settings.reports.url)), host, chosen)
+    public = settings.reports.url
+    app = create_app(store, StoredModels(url), names_of(host, public), urlsplit(public or "").path)
+    serve(app, host, chosen)
 
 
 def reading_url(settings: Settings) -> str | None:

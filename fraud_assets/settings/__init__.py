@@ -8,6 +8,7 @@ from fraud_assets.settings.learning import LearningSettings, WatchingSettings
 from fraud_assets.settings.loading import SettingsError, load_settings
 from fraud_assets.settings.operation import (
     AlertSettings,
+    DaskSettings,
     Executor,
     ReportSettings,
     RetentionSettings,
@@ -33,6 +34,7 @@ __all__ = [
     "AlertSettings",
     "ColumnRoles",
     "CreditcardSource",
+    "DaskSettings",
     "Executor",
     "FilesSource",
     "LabelColumn",

@@ -44,6 +44,9 @@ class LearningSettings(Section):
         default=7, ge=1, le=365, description="for how many days a search's results serve; 1 is a search each day"
     )
     jobs: int = Field(default=-1, description="fits at a time; -1 is one for each core")
+    backend: Literal["local", "dask"] = Field(
+        default="local", description="where fits run: processes of the step's machine, or the workers of dask.scheduler"
+    )
     review_sample_size: int = Field(
         default=20, ge=0, description="how many transactions a day are marked for review though they are no alerts"
     )

@@ -58,6 +58,9 @@ def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
         changes["alerts"] = settings.alerts.model_copy(update={"webhook_file": file})
     if isinstance(settings.labels, LabelFiles):
         changes["labels"] = settings.labels.model_copy(update={"folder": absolute(settings.labels.folder)})
+    files = ("ca_file", "certificate_file", "key_file")
+    given = {name: absolute(file) for name in files if (file := getattr(settings.dask, name)) is not None}
+    changes["dask"] = settings.dask.model_copy(update=given)
     return settings.model_copy(update=changes)
 
 
@@ -90,7 +93,10 @@ def _sentences(error: ValidationError) -> Iterator[str]:
         location = [str(part) for part in problem["loc"]]
         if len(location) > 2 and location[0] in {"source", "labels"}:
             del location[1]
-        key = ".".join(location) or "settings"
+        if not location:  # of several keys together; the message names them
+            yield problem["msg"].removeprefix("Value error, ")
+            continue
+        key = ".".join(location)
         variable = PREFIX + "__".join(location).upper()
         if problem["type"] == "extra_forbidden":
             yield f"{key} is not a setting; remove it from {CONFIG_FILE}, or correct its name."

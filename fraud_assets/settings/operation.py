@@ -1,4 +1,4 @@
-"""How the code location is run: executor, storage, reports, schedule, sensors, alerts, and what is kept how long."""
+"""How the code location is run: executor, cluster, storage, reports, schedule, sensors, alerts, retention."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from fraud_assets.settings.values import PostgresqlUrl, Section, WebAddress, WebHook
+from fraud_assets.settings.values import DaskAddress, PostgresqlUrl, Section, WebAddress, WebHook
 
 
 class Executor(StrEnum):
@@ -14,6 +14,37 @@ class Executor(StrEnum):
 
     IN_PROCESS = "in_process"
     MULTIPROCESS = "multiprocess"
+    DASK = "dask"
+
+
+class DaskSettings(Section):
+    """The Dask scheduler that steps and fits are sent to, where `executor` or `learning.backend` says so."""
+
+    scheduler: DaskAddress | None = Field(
+        default=None, description="the address of a scheduler that runs: tcp://host:8786, or tls://host:8786"
+    )
+    ca_file: Path | None = Field(default=None, description="of a tls:// address: the authority's certificate, PEM")
+    certificate_file: Path | None = Field(default=None, description="likewise: the certificate of this side")
+    key_file: Path | None = Field(default=None, description="likewise: its key")
+    wait_seconds: float = Field(
+        default=30.0, gt=0, le=3_600, description="for how long the scheduler, and a first worker, are waited for"
+    )
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self.scheduler is not None and self.scheduler.startswith("tls://")
+
+    @model_validator(mode="after")
+    def _certificates_with_tls(self) -> "DaskSettings":
+        files = {"ca_file": self.ca_file, "certificate_file": self.certificate_file, "key_file": self.key_file}
+        missing = [name for name, file in files.items() if file is None]
+        if self.is_encrypted and missing:
+            raise ValueError(f"a tls:// scheduler needs certificates; set {' and '.join(missing)}, too")
+        if not self.is_encrypted and len(missing) < len(files):
+            raise ValueError(
+                "certificates are of use with a tls:// scheduler only; correct its address, or leave them out"
+            )
+        return self
 
 
 class StorageSettings(Section):

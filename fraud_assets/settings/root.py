@@ -16,6 +16,7 @@ from pydantic_settings import (
 from fraud_assets.settings.learning import LearningSettings, WatchingSettings
 from fraud_assets.settings.operation import (
     AlertSettings,
+    DaskSettings,
     Executor,
     ReportSettings,
     RetentionSettings,
@@ -75,6 +76,7 @@ class Settings(BaseSettings):
     labels: LabelSettings = LabelColumn()
     learning: LearningSettings = LearningSettings()
     watching: WatchingSettings = WatchingSettings()
+    dask: DaskSettings = DaskSettings()
     storage: StorageSettings = StorageSettings()
     reports: ReportSettings = ReportSettings()
     schedule: ScheduleSettings = ScheduleSettings()
@@ -88,6 +90,20 @@ class Settings(BaseSettings):
         for name in ("signing_key", "pseudonym_key"):
             if getattr(self, name) is not None and getattr(self, f"{name}_file") is not None:
                 raise ValueError(f"{name} and {name}_file are both set; keep one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _dask_is_somewhere(self) -> "Settings":
+        chosen = {
+            "executor = 'dask'": self.executor is Executor.DASK,
+            "learning.backend = 'dask'": self.learning.backend == "dask",
+        }
+        wanted = [name for name, is_wanted in chosen.items() if is_wanted]
+        if wanted and self.dask.scheduler is None:
+            raise ValueError(
+                f"{' and '.join(wanted)} cannot do without the address of a scheduler that runs; set dask.scheduler in "
+                f"{CONFIG_FILE} or {PREFIX}DASK__SCHEDULER."
+            )
         return self
 
     @property

@@ -27,6 +27,17 @@ def _web_address(address: str) -> str:
     return address.rstrip("/")
 
 
+def _dask_address(address: str) -> str:
+    parts = urlsplit(address)
+    try:
+        is_whole = parts.scheme in {"tcp", "tls"} and bool(parts.hostname) and parts.port is not None
+    except ValueError:
+        is_whole = False
+    if not is_whole or parts.username or parts.path or parts.query or parts.fragment:
+        raise ValueError("must be an address such as tcp://scheduler:8786 or tls://scheduler:8786")
+    return address
+
+
 def _web_hook(address: SecretStr) -> SecretStr:
     parts = urlsplit(address.get_secret_value())
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -37,6 +48,7 @@ def _web_hook(address: SecretStr) -> SecretStr:
 TimezoneName = Annotated[str, AfterValidator(_timezone_name)]
 PostgresqlUrl = Annotated[SecretStr, AfterValidator(_postgresql_url)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
+DaskAddress = Annotated[str, AfterValidator(_dask_address)]
 WebHook = Annotated[SecretStr, AfterValidator(_web_hook)]
 """An address that is a secret: whoever knows it can post there."""
 

@@ -21,7 +21,7 @@ def canonical(fitted: T) -> T:
 
     Pickle writes what it meets a second time as a reference, so bytes depend on which objects are one and the same,
     and that differs between a model fitted here and one from a worker. A pickle without references shares nothing;
-    interned strings are shared always.
+    interned strings are shared always. Between the fields of records, as of a tree's nodes, are zeros.
     """
     buffer = io.BytesIO()
     pickler = _Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL)
@@ -62,6 +62,15 @@ class _ValuePickler(pickle.Pickler):
 
 
 class _Pickler(pickle.Pickler):
+    def reducer_override(self, obj: Any) -> Any:
+        """Records with zeros between their fields: a tree's nodes bring whatever was in memory there."""
+        if type(obj) is not np.ndarray or obj.dtype.names is None:
+            return NotImplemented
+        clean = np.zeros(obj.shape, obj.dtype)
+        for name in obj.dtype.names:
+            clean[name] = obj[name]
+        return clean.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+
     def persistent_id(self, obj: Any) -> str | None:
         return obj if type(obj) is str else None
 

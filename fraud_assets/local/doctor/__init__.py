@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pydantic import BaseModel, SecretStr
 
 from fraud_assets.local.console import out
+from fraud_assets.local.doctor.cluster import cluster
 from fraud_assets.local.doctor.database import database, files
 from fraud_assets.local.doctor.findings import report
 from fraud_assets.local.doctor.reports import reports
@@ -62,5 +63,6 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "retention": retention,
     "source": source,
     "browser for static pictures": browser,
+    "Dask cluster": cluster,
     "report server": reports,
 }

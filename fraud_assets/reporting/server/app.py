@@ -26,13 +26,16 @@ from fraud_assets.reporting.server.store import Store, StoreUnavailable
 SECONDS_TO_END = 5
 
 
-def create_app(store: Store, models: ModelFiles | None = None, hosts: Sequence[str] = ("*",)) -> Starlette:
+def create_app(
+    store: Store, models: ModelFiles | None = None, hosts: Sequence[str] = ("*",), root: str = ""
+) -> Starlette:
     """The pages over a store; without `models` there is nothing to download at /models. Closes the store at its end.
 
     `hosts` are the names by which it may be asked for, any by default: a page elsewhere whose name leads to this
-    machine could otherwise read everything through somebody's browser.
+    machine could otherwise read everything through somebody's browser. `root` is the path below which people find it,
+    such as /reports, where something in front takes it off again.
     """
-    site = Site(store, models)
+    site = Site(store, models, root)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -27,7 +27,8 @@ _STYLE_MARKS = re.compile(rb'document\.getElementById\("([0-9a-f]{64})"\)')
 class Files:
     """The files below /static, each under one address that changes with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: str = "") -> None:
+        self._root = root
         self._addresses = dict(self._named())
         self._sources = {address: source for source, address in self._addresses.items()}
         self._answers: dict[str, Answer] = {}
@@ -35,7 +36,7 @@ class Files:
 
     def address(self, name: str) -> str:
         """Where the file of that name is served. Raises `KeyError` for one that there is not."""
-        return f"/static/{self._addresses[name]}"
+        return f"{self._root}/static/{self._addresses[name]}"
 
     def answer(self, address: str) -> Answer | None:
         """The file that is served there, or None. Compressing plotly.js takes a moment, the first time."""

@@ -33,15 +33,16 @@ NEVER_KEPT = "private, no-store"
 class Site:
     """The routes' endpoints; plain functions, which Starlette runs in threads."""
 
-    def __init__(self, store: Store, models: ModelFiles | None) -> None:
+    def __init__(self, store: Store, models: ModelFiles | None, root: str = "") -> None:
         self._store = store
         self._models = models
-        self._files = Files()
+        self._files = Files(root)
         self._kept = KeptAnswers()
         self._environment = environment.overlay(
             loader=ChoiceLoader([PackageLoader(__package__), environment.loader or PackageLoader(__package__)])
         )
         self._environment.globals |= {
+            "root": root,
             "static": self._files.address,
             "style_marks": self._files.style_marks,
             "model_name": model_name,

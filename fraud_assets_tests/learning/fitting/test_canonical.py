@@ -33,6 +33,35 @@ def test_a_forest_that_was_stored_and_loaded_is_the_same_and_another_is_not(chan
     assert digest(RandomForestClassifier(**parameters | changed).fit(X, y)) != digest(forest)
 
 
+def test_equal_forests_are_equal_bytes_and_score_as_before() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.random((200, 5)), rng.integers(0, 2, 200)
+    forests = [RandomForestClassifier(n_estimators=5, random_state=0).fit(X, y) for _ in range(2)]
+    assert pickle.dumps(_dirtied(forests[0], 85)) != pickle.dumps(_dirtied(forests[1], 170)), (
+        "padding is stored as it is"
+    )
+    stored = [
+        pickle.dumps(canonical(_dirtied(forest, filling))) for forest, filling in zip(forests, (85, 170), strict=True)
+    ]
+    assert stored[0] == stored[1]
+    loaded = pickle.loads(stored[0])
+    assert np.array_equal(loaded.predict_proba(X), forests[0].predict_proba(X))
+    assert np.array_equal(canonical(loaded).predict_proba(X), forests[0].predict_proba(X))
+
+
+def _dirtied(forest: RandomForestClassifier, filling: int) -> RandomForestClassifier:
+    """The same forest, with other bytes between the fields of its trees' nodes."""
+    for tree in forest.estimators_:
+        state = tree.tree_.__getstate__()
+        nodes = state["nodes"]
+        memory = bytearray([filling] * nodes.nbytes)
+        dirty = np.frombuffer(memory, dtype=nodes.dtype)
+        for name in nodes.dtype.names:
+            dirty[name] = nodes[name]
+        tree.tree_.__setstate__({**state, "nodes": dirty})
+    return forest
+
+
 class _OfALibraryInC:
     """As a ufunc of NumPy 2.5 is: it has attributes, and they are not to be set."""
 
