@@ -81,6 +81,6 @@ def _refusal(strangers: list[Place]) -> str:
         f"{place.asset_key} of {place.partition_key} (version {place.version})" for place in strangers[:SHOWN]
     )
     return (
-        f"{len(strangers)} of the stored models were signed with neither key, or have been changed since: {listed}{more}. "
-        "Nothing is changed; give the key that they were stored under, or refit them first."
+        f"{len(strangers)} of the stored models were signed with neither key, or have been changed since: {listed}"
+        f"{more}. Nothing is changed; give the key that they were stored under, or refit them first."
     )
