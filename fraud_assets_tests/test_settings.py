@@ -64,6 +64,17 @@ def test_a_secret_is_in_no_message_and_no_repr(monkeypatch: pytest.MonkeyPatch) 
             "[source]\nkind = 'files'\nfolder = 'x'\n[source.columns]\namount = 'a'\nlabel = 'a'",
             "the column 'a' has two roles",
         ),
+        ("executor = 'dask'", "executor = 'dask' cannot do without the address of a scheduler that runs; set dask."),
+        ("[learning]\nbackend = 'dask'", "learning.backend = 'dask' cannot do without the address of a scheduler"),
+        (
+            "[dask]\nscheduler = 'scheduler:8786'",
+            "dask.scheduler = 'scheduler:8786' is not allowed: must be an address",
+        ),
+        (
+            "[dask]\nscheduler = 'tls://scheduler:8786'\nca_file = 'ca.pem'",
+            "dask is not allowed: a tls:// scheduler needs certificates; set certificate_file and key_file, too",
+        ),
+        ("[dask]\nscheduler = 'tcp://scheduler:8786'\nca_file = 'ca.pem'", "certificates are of use with a tls://"),
         ("[learning]\nalert_policy = 'cost'", "alert_policy = 'cost' needs a cost_per_alert above 0"),
         (
             "[learning]\nalert_policy = 'luck'",

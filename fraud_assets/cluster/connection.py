@@ -1,5 +1,6 @@
 """The way to a Dask scheduler that exists: addresses, certificates, and one sentence for each thing that is in it."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -37,7 +38,7 @@ def is_on_worker() -> bool:
 
 
 def security(settings: DaskSettings) -> Security | None:
-    """The certificates of a `tls://` address; None for `tcp://`. Raises `OSError` for a file that cannot be read."""
+    """The certificates of a `tls://` address; None for `tcp://`. Raises `ClusterError` for those of no use."""
     if not settings.is_encrypted:
         return None
     made = Security(
@@ -46,35 +47,50 @@ def security(settings: DaskSettings) -> Security | None:
         tls_client_cert=str(settings.certificate_file),
         tls_client_key=str(settings.key_file),
     )
-    for file in (settings.ca_file, settings.certificate_file, settings.key_file):
-        if file is not None:
-            file.open("rb").close()
+    try:
+        for file in (settings.ca_file, settings.certificate_file, settings.key_file):
+            if file is not None:
+                file.open("rb").close()
+        made.get_connection_args("client")
+    except OSError as error:  # which ssl.SSLError is as well
+        raise ClusterError(
+            f"The Dask scheduler {settings.scheduler} cannot be asked: {error}; correct the files under dask that "
+            "certify this side, in PEM.",
+            may_pass=False,
+        ) from error
     return made
 
 
 def _client(settings: DaskSettings) -> Client:
+    certificates = security(settings)
     try:
         return Client(
             settings.scheduler,
-            security=security(settings),
+            security=certificates,
             timeout=settings.wait_seconds,
             set_as_default=False,
             direct_to_workers=True,
             name="fraud-assets",
         )
     except (OSError, TimeoutError) as error:
-        said = " ".join(str(error.__cause__ or error).split()) or type(error).__name__
+        # Of the whole chain people are told the innermost, which would not say whose connection it was.
         raise ClusterError(
-            f"The Dask scheduler {settings.scheduler} does not answer ({said}); start it (dask scheduler), or correct "
-            "dask.scheduler."
-        ) from error
+            f"The Dask scheduler {settings.scheduler} does not answer ({_why(error)}); start it (dask scheduler), or "
+            "correct dask.scheduler."
+        ) from None
 
 
 def _wait_for_workers(client: Client, settings: DaskSettings) -> None:
     try:
         client.wait_for_workers(1, timeout=settings.wait_seconds)
-    except TimeoutError as error:
+    except TimeoutError:
         raise ClusterError(
             f"The Dask scheduler {settings.scheduler} has no workers, after {settings.wait_seconds:g} s (dask."
             f"wait_seconds); start one (dask worker {settings.scheduler} --nthreads 1)."
-        ) from error
+        ) from None
+
+
+def _why(error: BaseException) -> str:
+    """What the network said, without the object in Dask that heard it."""
+    said = " ".join(str(error.__cause__ or error).split()) or type(error).__name__
+    return re.sub(r"^in <[^>]*>: ", "", said)

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ class Cluster:
     folder: Path
     environment: Mapping[str, str]
     address: str
+    options: Sequence[str] = ()
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
     def start(self, name: str, *command: str, environment: Mapping[str, str] | None = None) -> None:
@@ -49,7 +50,7 @@ class Cluster:
             *WORKER,
             self.address,
             *("--name", name, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--memory-limit", "0"),
-            *("--local-directory", str(self.folder / name), *options),
+            *("--local-directory", str(self.folder / name), *self.options, *options),
             environment=environment,
         )
 
@@ -70,13 +71,24 @@ class Cluster:
 
 @contextmanager
 def cluster(
-    folder: Path, workers: int, environment: Mapping[str, str] | None = None, *, port: int | None = None
+    folder: Path,
+    workers: int,
+    environment: Mapping[str, str] | None = None,
+    *,
+    port: int | None = None,
+    certificates: Sequence[str] = (),
 ) -> Iterator[Cluster]:
-    """A scheduler, on a free port of this machine unless one is given, and so many workers."""
+    """A scheduler, on a free port of this machine unless one is given, and so many workers.
+
+    `certificates` are the options that name them to scheduler and workers alike, which then speak TLS.
+    """
     port = port or free_port()
-    made = Cluster(folder, {**clean_environment(), **(environment or {})}, f"tcp://127.0.0.1:{port}")
+    scheme = "tls" if certificates else "tcp"
+    address = f"{scheme}://127.0.0.1:{port}"
+    made = Cluster(folder, {**clean_environment(), **(environment or {})}, address, certificates)
     try:
-        made.start("scheduler", *SCHEDULER, "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+        where = ("--host", f"{scheme}://127.0.0.1", "--port", str(port), "--no-dashboard")
+        made.start("scheduler", *SCHEDULER, *where, *certificates)
         for number in range(workers):
             made.start_worker(f"worker-{number + 1}")
         yield made

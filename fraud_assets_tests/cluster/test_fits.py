@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -65,12 +66,12 @@ def test_a_call_that_fails_says_here_what_it_said_there(two_workers: Cluster) ->
 
 
 def test_what_dies_with_a_worker_is_done_again(two_workers: Cluster, tmp_path: Path) -> None:
-    """Both the call that it had begun, and the array of which it had the only copy."""
+    """The call that it had begun, the array that all calls need, and one of which it had the only copy."""
     two_workers.start_worker("short-lived")
     with fits_on_dask(DaskSettings(scheduler=two_workers.address)), worker_pool(1) as pool:
-        totals = pool(delayed(killed_at_first)(LARGE, number, tmp_path / "mark") for number in range(8))
+        totals = pool(delayed(killed_at_first)(LARGE, number, tmp_path / "mark", LARGE + number) for number in range(8))
     assert (tmp_path / "mark").exists()
-    assert [total - LARGE.sum() for total in totals] == list(range(8))
+    assert totals == [LARGE.sum() + (LARGE + number).sum() + number for number in range(8)]
     dead = [name for name, process in two_workers.processes.items() if process.poll() is not None]
     assert len(dead) == 1
     two_workers.kill(dead[0])
@@ -101,6 +102,16 @@ def test_a_fit_that_ends_every_worker_is_named_and_not_sent_for_ever(tmp_path: P
         worker_pool(1)(delayed(killed)(number) for number in (1,))
 
 
+def test_a_scheduler_that_is_lost_meanwhile_is_said_and_not_waited_for(tmp_path: Path) -> None:
+    with cluster(tmp_path, 1) as short, fits_on_dask(DaskSettings(scheduler=short.address, wait_seconds=3)):
+        end = threading.Timer(1.0, short.kill, ["scheduler"])
+        end.start()
+        with pytest.raises(ClusterError, match="The Dask scheduler was lost while it had fits to do") as why:
+            worker_pool(1)(delayed(told)(LARGE, number, 0.5) for number in range(40))
+        end.join()
+    assert why.value.may_pass
+
+
 @pytest.mark.parametrize("has_scheduler", [True, False])
 def test_what_is_not_there_is_one_sentence_and_a_step_may_try_again(tmp_path: Path, has_scheduler: bool) -> None:
     with cluster(tmp_path, 0) as empty:
@@ -109,6 +120,43 @@ def test_what_is_not_there_is_one_sentence_and_a_step_may_try_again(tmp_path: Pa
         with pytest.raises(dg.Failure, match=f"The Dask scheduler {address} {said}") as why, _plan(address).fits_run():
             pass
     assert why.value.allow_retries
+
+
+@pytest.mark.slow
+def test_a_tls_scheduler_serves_those_who_have_a_certificate_and_no_others(tmp_path: Path) -> None:
+    files = _certificates(tmp_path)
+    options = [f"--tls-{name}={file}" for name, file in zip(("ca-file", "cert", "key"), files, strict=True)]
+    with cluster(tmp_path, 1, certificates=options) as secret:
+        named = dict(zip(("ca_file", "certificate_file", "key_file"), files, strict=True))
+        with fits_on_dask(DaskSettings.model_validate({"scheduler": secret.address, **named})), worker_pool(1) as pool:
+            assert pool(delayed(abs)(number) for number in (-1, -2)) == [1, 2]
+        (tmp_path / "other").mkdir()
+        others = dict(zip(named, _certificates(tmp_path / "other"), strict=True))
+        for scheduler, given, said in (
+            (secret.address, others, "does not answer"),
+            (secret.address.replace("tls", "tcp"), {}, "does not answer"),
+            (secret.address, named | {"key_file": tmp_path / "nothing"}, "cannot be asked: .*nothing"),
+        ):
+            settings = DaskSettings.model_validate({"scheduler": scheduler, "wait_seconds": 2, **given})
+            with pytest.raises(ClusterError, match=rf"The Dask scheduler {scheduler} {said}"):
+                fits_on_dask(settings).__enter__()
+
+
+def _certificates(folder: Path) -> tuple[Path, Path, Path]:
+    """An authority, a certificate of it, and the key: one and the same, signed by itself."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    subprocess.run(
+        [
+            *["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"],
+            "-keyout",
+            key,
+            "-out",
+            certificate,
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return certificate, certificate, key
 
 
 def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

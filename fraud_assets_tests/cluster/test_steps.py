@@ -16,8 +16,31 @@ from dagster._core.definitions.reconstruct import ReconstructableRepository
 from fraud_assets.automation import JOB
 from fraud_assets.local.embedded import EmbeddedServer
 from fraud_assets_tests.cluster.hosts import TREE, Cluster, clean_environment, cluster, free_port
-from fraud_assets_tests.small_world import DAY, SIGNING_KEY, SMALL_TOML, fresh_database, small_settings, world
+from fraud_assets_tests.small_world import DAY, SIGNING_KEY, fresh_database, small_settings, world
 
+TINY = {
+    "label_delay_days": 1,
+    "training_days": 4,
+    "validation_days": 2,
+    "source": {"kind": "simulated", "customers": 400, "terminals": 400, "radius": 12.0},
+}
+TINY_TOML = """
+label_delay_days = 1
+training_days = 4
+validation_days = 2
+[source]
+kind = "simulated"
+customers = 400
+terminals = 400
+radius = 12.0
+[learning]
+configurations = 1
+jobs = 1
+alerts_per_day = 10
+backend = "dask"
+[reports]
+pictures = false
+"""
 SMALL_JOBS = "fraud_assets_tests.cluster.small_jobs"
 
 
@@ -39,9 +62,7 @@ def place(postgres_server: EmbeddedServer, tmp_path_factory: pytest.TempPathFact
         (folder / "dagster").mkdir()
         shutil.copy(TREE / "dagster.yaml", folder / "dagster")
         (folder / "fraud.toml").write_text(
-            'executor = "dask"\n'
-            + SMALL_TOML.replace("[learning]\n", '[learning]\nbackend = "dask"\n')
-            + f'[dask]\nscheduler = "tcp://127.0.0.1:{port}"\n'
+            'executor = "dask"\n' + TINY_TOML + f'[dask]\nscheduler = "tcp://127.0.0.1:{port}"\n'
         )
         environment = {
             "FRAUD_CONFIG": str(folder / "fraud.toml"),
@@ -133,7 +154,7 @@ def test_a_step_whose_worker_is_killed_is_done_again_by_another(instance: dg.Dag
 def test_a_day_on_one_thread_is_stored_as_a_day_here(place: Place) -> None:
     """Steps on the only thread that there is give it up for their fits; what is stored has the same content."""
     url = place.environment["FRAUD_DATABASE_URL"]
-    with world(small_settings(url, place.home)) as here:
+    with world(small_settings(url, place.home, **TINY)) as here:
         here.run()
         before = here.hashes()
         command = [sys.executable, "-m", "fraud_assets_tests.cluster.launched", "fraud_assets.definitions", JOB, DAY]
