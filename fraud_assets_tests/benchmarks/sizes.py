@@ -1,8 +1,8 @@
 """What a day costs by its size: `python -m fraud_assets_tests.benchmarks.sizes [CUSTOMERS ...]`.
 
 For each number of simulated customers (5,000 and 50,000 unless said; each makes about 1.92 transactions a day) runs a
-day with its history as a user does, in an empty home, with the settings' own windows; then the same day once more, which
-is what each later day costs. Prints seconds by step, memory of all processes with the database, and bytes on disk; and
+day with its history as a user does, in an empty home, with the settings' own windows; then the same day once more, as
+each later day costs. Prints seconds by step, memory of all processes with the database, and bytes on disk; and
 what it costs the database to draw a sample that keeps every fraud. There is no bound: docs/sizes.md rests on it.
 """
 
@@ -71,9 +71,8 @@ def _measure(folder: Path, customers: int) -> None:
         for name, usage in (("first day with its history", first), ("the day once more", again)):
             memory = f"{usage.peak / MB:,.0f} MB in all processes, {usage.peak_with_others / MB:,.0f} with the database"
             print(f"  {name:<28}{usage.seconds:8.0f} s, {memory}")
-        print(
-            f"  {'database':<28}{size / MB:8.0f} MB: {stored:,} rows, {size / stored:.0f} bytes each with all made of it"
-        )
+        each = f"{stored:,} rows, {size / stored:.0f} bytes each with all that is made of it"
+        print(f"  {'database':<28}{size / MB:8.0f} MB: {each}")
         print(f"  {'sample, genuine 1 in 50':<28}{sampling:8.1f} s: {sampled[0]:,} rows kept, {sampled[1]:,} frauds")
         steps = sorted(steps_of_last_run(found.url("dagster")), key=lambda step: -step.whole)
         for step in steps[:SHOWN_STEPS]:
