@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
@@ -58,6 +58,8 @@ PATHS = (
     "/nothing-of-the-kind",
 )
 BUILD_SECONDS = 15
+# What a container's processes have held at most, files that the kernel keeps for them included.
+MOST_MEMORY = "cat /sys/fs/cgroup/memory.peak 2>/dev/null || cat /sys/fs/cgroup/memory/memory.max_usage_in_bytes"
 # Files, by service, that hold what nobody may see.
 SECRET_NAMES = ("owner", "writer", "dagster", "reader", "superuser", "login", "signing", "pseudonym")
 
@@ -129,7 +131,7 @@ def test_only_the_door_is_open_and_nothing_inside_reaches_out(stack: Containers)
     }
     attempt = "import socket; socket.create_connection(('1.1.1.1', 53), timeout=3)"
     for service in ("code", "webserver", "daemon", "reports"):
-        with pytest.raises(AssertionError, match="unreachable"):
+        with pytest.raises(AssertionError, match=r"unreachable|timed out"):
             stack.within(service, "python", "-c", attempt)
 
 
@@ -268,12 +270,12 @@ def test_a_backfill_survives_restarts_of_daemon_and_database(stack: Containers, 
         assert stack.asked("fraud", current) == str(len(ALL_ASSETS)), day
 
 
-def _healthy(stack: Containers, service: str):  # type: ignore[no-untyped-def]
-    return lambda: stack.inspected(service)["State"]["Health"]["Status"] == "healthy"
+def _healthy(stack: Containers, service: str) -> Callable[[], bool]:
+    return lambda: bool(stack.inspected(service)["State"]["Health"]["Status"] == "healthy")
 
 
 def test_the_services_live_within_their_limits(stack: Containers) -> None:
-    print(f"\n{'service':10}{'now':>8}{'limit':>8}  MB")
+    print(f"\n{'service':10}{'now':>8}{'most':>8}{'limit':>8}  MB")
     lines = run(["docker", "stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}"])
     for service in SERVICES:
         name = stack.inspected(service)["Name"].lstrip("/")
@@ -281,8 +283,9 @@ def test_the_services_live_within_their_limits(stack: Containers) -> None:
         assert used is not None
         now = float(used[1]) * {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}[used[2]] / 1e6
         limit = stack.inspected(service)["HostConfig"]["Memory"] / 1e6
-        print(f"{service:10}{now:8.0f}{limit:8.0f}")
-        assert now < 0.9 * limit, service
+        most = int(stack.within(service, "sh", "-c", MOST_MEMORY)) / 1e6
+        print(f"{service:10}{now:8.0f}{most:8.0f}{limit:8.0f}")
+        assert most < limit, service
 
 
 def test_no_container_was_restarted_by_itself_or_ran_out_of_memory(stack: Containers) -> None:
