@@ -116,6 +116,6 @@ def _may_not_create(connection: Connection[Any]) -> str:
     role, database = connection.info.user, connection.info.dbname
     return (
         f"The role {role!r} may not create schemas in the database {database!r}; "
-        "let its owner prepare it (PostgresResource.prepare_for; fraud-assets prepare), or run: "
+        "let its owner prepare it (PostgresResource.prepare_for, or fraud-assets prepare), or run: "
         f'GRANT CREATE ON DATABASE "{database}" TO "{role}".'
     )
