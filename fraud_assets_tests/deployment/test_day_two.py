@@ -130,7 +130,7 @@ def test_a_password_of_the_database_is_changed_while_all_runs(stack: Containers,
     assert stack.graphql("{ runsOrError(limit: 1) { __typename } }")["runsOrError"]["__typename"] == "Runs"
     stack.within("code", "fraud-assets", "versions", "best_model", "--date", NEXT)
     if role == "owner":
-        stack.compose("run", "--rm", "-T", "prepare")
+        stack.compose("run", "--rm", "--no-deps", "-T", "prepare")
 
 
 def test_the_password_of_the_login_is_changed(stack: Containers) -> None:

@@ -48,8 +48,9 @@ def test_a_port_that_is_taken(stack: Containers) -> None:
 
 def test_a_full_disk(stack: Containers) -> None:
     """The database's volume has room for the beginning of its first files."""
+    uid = run(["docker", "run", "--rm", "--entrypoint", "id", "postgres:17", "-u", "postgres"]).strip()
     _volume(stack, "data", "--driver", "local", "--opt", "type=tmpfs", "--opt", "device=tmpfs", "--opt",
-            "o=size=24m,mode=1777")  # fmt: skip
+            f"o=size=24m,mode=0700,uid={uid}")  # fmt: skip
     _volume(stack, "secrets")
     said = stack.refusal("up")
     print(f"\n{said}")

@@ -15,6 +15,8 @@ def home(settings: Settings) -> str:
     if not nearest.is_dir():
         raise Problem(f"{nearest} is no folder; set FRAUD_HOME to one.")
     if not os.access(nearest, os.W_OK | os.X_OK):
+        if settings.database_url is not None and settings.signing_key_file is not None:
+            return f"{settings.home}, only to be read: the database is elsewhere, and keys are in files"
         raise Problem(f"{nearest} cannot be written; set FRAUD_HOME to a folder that can.")
     return str(settings.home)
 
