@@ -21,5 +21,14 @@ def lacks_module(error: ImportError) -> ClusterError:
     )
 
 
+def ended_workers(what: str, number: int) -> ClusterError:
+    """What to say of work that has ended worker after worker, as for lack of memory."""
+    return ClusterError(
+        f"{number} Dask workers ended one after the other while they did {what}; give them more memory, or see their "
+        "logs.",
+        may_pass=False,
+    )
+
+
 def _restored(message: str, may_pass: bool) -> ClusterError:
     return ClusterError(message, may_pass=may_pass)

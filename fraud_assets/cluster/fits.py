@@ -25,7 +25,7 @@ from distributed.scheduler import KilledWorker
 from joblib._dask import DaskDistributedBackend
 
 from fraud_assets.cluster.batches import TRAVELS_ALONE_BYTES, carry_out, packed
-from fraud_assets.cluster.errors import ClusterError, lacks_module
+from fraud_assets.cluster.errors import ClusterError, ended_workers, lacks_module
 from fraud_assets.cluster.versions import own_versions
 
 SECONDS_BETWEEN_LOOKS = 2.0
@@ -159,11 +159,7 @@ class DaskFits(DaskDistributedBackend):  # type: ignore[misc]
         except _CANCELLED as error:
             raise Lost(f"{type(error).__name__}: {error}") from error
         except KilledWorker as error:
-            raise ClusterError(
-                f"The same fit ended {error.allowed_failures + 1} Dask workers one after the other; give them more "
-                "memory, or see their logs.",
-                may_pass=False,
-            ) from error
+            raise ended_workers("the same fit", error.allowed_failures + 1) from error
         except ImportError as error:
             raise lacks_module(error) from error
         finally:

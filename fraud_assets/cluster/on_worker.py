@@ -4,6 +4,8 @@ What lives here: one step, in the worker's own process. What does not: which ste
 models go between the worker and the database; the scheduler has the events alone.
 """
 
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,30 +19,20 @@ from dagster._core.execution.plan.state import KnownExecutionState
 from dagster._core.execution.retries import RetryMode
 from dagster._core.instance.ref import InstanceRef
 from dagster._serdes import ConfigurableClassData
-from distributed import Worker, WorkerPlugin, get_worker
+from distributed import Reschedule, get_worker, secede
 from distributed.protocol import pickle
 
 from fraud_assets.cluster.batches import one_inner_thread
 from fraud_assets.cluster.errors import ClusterError
 from fraud_assets.cluster.versions import require_same
 
-SLOT = "fraud-assets-step"
-"""What a worker has one of, and each step needs: a resource in Dask's terms."""
+_ONE_STEP = threading.Lock()
+"""Held by the step that this process carries out.
 
-
-class StepSlot(WorkerPlugin):  # type: ignore[misc]
-    """Gives each worker, also those that come later, its one `SLOT`.
-
-    A step whose fits are elsewhere has given its thread up, and the next step would begin in it. Two steps in one
-    process end in a deadlock: Dagster configures logging with each, under locks that writing an event takes the other
-    way round.
-    """
-
-    idempotent = True
-    name = SLOT
-
-    async def setup(self, worker: Worker) -> None:
-        await worker.set_resources(**{SLOT: 1})
+A step whose fits are elsewhere has given its thread up, and the next step would begin in it. Two steps in one process
+end in a deadlock: Dagster configures logging with each, under locks that writing an event takes the other way round.
+"""
+SECONDS_ASIDE = 0.5
 
 
 @dataclass(frozen=True)
@@ -58,8 +50,18 @@ class Order:
 
 
 def carry_out_step(written: bytes) -> bytes:
-    """An order, to the list of the step's events; as bytes, which Dask does not look into to measure them."""
-    events: bytes = pickle.dumps(_carried_out(pickle.loads(written)))
+    """An order, to the list of the step's events; as bytes, which Dask does not look into to measure them.
+
+    Where this process has a step already, the scheduler is asked to choose a worker again, until one has none.
+    """
+    if not _ONE_STEP.acquire(blocking=False):
+        secede()  # the thread is for fits, which the other step may be waiting for
+        time.sleep(SECONDS_ASIDE)
+        raise Reschedule
+    try:
+        events: bytes = pickle.dumps(_carried_out(pickle.loads(written)))
+    finally:
+        _ONE_STEP.release()
     return events
 
 
@@ -70,7 +72,8 @@ def _carried_out(order: Order) -> list[DagsterEvent]:
     if code_versions(order.job) != order.code_versions:
         raise ClusterError(
             f"The Dask worker {worker} has other settings than whoever sent it {order.step_key}, and would compute "
-            "something else; give it the same fraud.toml and FRAUD_* variables, and start it again."
+            "something else; give it the same fraud.toml and FRAUD_* variables, and start it again.",
+            may_pass=False,
         )
     one_inner_thread()
     # A step has one slot of the worker. What is to run elsewhere is sent there by `learning.backend`.

@@ -19,6 +19,7 @@ from dagster._core.events import EngineEventData
 from dagster._core.execution.context.system import PlanOrchestrationContext
 from dagster._core.execution.plan.active import ActiveExecution
 from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
+from dagster._core.execution.plan.objects import StepFailureData
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.plan.step import ExecutionStep
 from dagster._core.execution.retries import RetryMode
@@ -26,10 +27,11 @@ from dagster_dask.executor import DaskExecutor, get_dask_resource_requirements
 from dagster_shared.error import SerializableErrorInfo
 from distributed import Client, Future
 from distributed.protocol import pickle
+from distributed.scheduler import KilledWorker
 
 from fraud_assets.cluster.connection import connected
-from fraud_assets.cluster.errors import ClusterError, lacks_module
-from fraud_assets.cluster.on_worker import SLOT, Order, StepSlot, carry_out_step, code_versions
+from fraud_assets.cluster.errors import ClusterError, ended_workers, lacks_module
+from fraud_assets.cluster.on_worker import Order, carry_out_step, code_versions
 from fraud_assets.cluster.versions import own_versions
 from fraud_assets.settings import DaskSettings
 
@@ -51,7 +53,6 @@ class StepsOnDask(DaskExecutor):  # type: ignore[misc]
         """The events of all steps. Raises `ClusterError` where there is no cluster, or it is lost."""
         with ExitStack() as stack:
             client = stack.enter_context(connected(self._settings))
-            _give_slots(client)
             pools = stack.enter_context(InstanceConcurrencyContext(plan_context.instance, plan_context.dagster_run))
             active = stack.enter_context(
                 ActiveExecution(execution_plan, retry_mode=self.retries, instance_concurrency_context=pools)
@@ -91,17 +92,22 @@ class StepsOnDask(DaskExecutor):  # type: ignore[misc]
         if future is None:
             return
         step = sent.step_of(future)
+        context = plan_context.for_step(step)
         try:
             events = pickle.loads(future.result())
         except Exception as error:  # what a worker could not even begin, or has died of
-            why = [_told(error, step)]
-        else:
-            yield from events
-            # A resource that cannot be had ends a step without an event that says so.
-            why = [event.engine_event_data.error for event in events if event.is_resource_init_failure]
-        for error_info in why:
-            context = plan_context.for_step(step)
-            yield self.log_failure_or_retry_event_after_error(context, error_info, active.get_known_state())
+            failure = foreseen(error, step)
+            if failure.may_pass:
+                yield self.log_failure_or_retry_event_after_error(context, _told(failure), active.get_known_state())
+            else:
+                yield DagsterEvent.step_failure_event(context, StepFailureData(_told(failure), None))  # type: ignore[no-untyped-call]
+            return
+        yield from events
+        # A resource that cannot be had ends a step without an event that says so.
+        for event in events:
+            if event.is_resource_init_failure:
+                why = event.engine_event_data.error
+                yield self.log_failure_or_retry_event_after_error(context, why, active.get_known_state())
 
 
 class SentSteps:
@@ -135,8 +141,8 @@ class SentSteps:
         )
         # Of this run and attempt alone: the scheduler takes equal names for equal work, and answers from memory.
         name = f"{step.key}-{context.run_id}-{uuid4().hex}"
-        needs = {**get_dask_resource_requirements(step.tags), SLOT: 1}
-        future = self._client.submit(carry_out_step, pickle.dumps(order), key=name, resources=needs, pure=False)
+        needs = get_dask_resource_requirements(step.tags)
+        future = self._client.submit(carry_out_step, pickle.dumps(order), key=name, resources=needs or None, pure=False)
         self._out[future] = step
         future.add_done_callback(self._answers.put)
         told = f'The step "{step.key}" waits for a worker of the cluster.'
@@ -170,16 +176,19 @@ class SentSteps:
         return [step.key for step in self._out.values()]
 
 
-def _give_slots(client: Client) -> None:
-    try:
-        client.register_plugin(StepSlot())
-    except ImportError as error:
-        raise lacks_module(error) from error
-
-
-def _told(error: Exception, step: ExecutionStep) -> SerializableErrorInfo:
-    """Why a step has no events, as Dagster records errors."""
+def foreseen(error: Exception, step: ExecutionStep) -> ClusterError:
+    """What to say of a step that no worker has carried out, and whether another attempt is worth it."""
+    if isinstance(error, ClusterError):
+        return error
+    if isinstance(error, ImportError):
+        return lacks_module(error)
+    if isinstance(error, KilledWorker):
+        return ended_workers(step.key, error.allowed_failures + 1)
     said = " ".join(str(error).split())
-    if not isinstance(error, ClusterError):
-        said = f"No Dask worker could carry out {step.key}: {type(error).__name__}: {said}"
-    return SerializableErrorInfo(f"{ClusterError.__name__}: {said}\n", [], ClusterError.__name__)
+    return ClusterError(f"No Dask worker could carry out {step.key}: {type(error).__name__}: {said}")
+
+
+def _told(error: ClusterError) -> SerializableErrorInfo:
+    """An error as Dagster records it."""
+    name = type(error).__name__
+    return SerializableErrorInfo(f"{name}: {error}\n", [], name)

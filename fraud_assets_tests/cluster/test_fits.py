@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -22,6 +23,8 @@ from fraud_assets.cluster.batches import TRAVELS_ALONE_BYTES, Place, packed
 from fraud_assets.cluster.versions import own_versions, require_same
 from fraud_assets.learning import Candidate, SearchBudget, fit_candidates
 from fraud_assets.learning.fitting.pool import worker_pool
+from fraud_assets.local.doctor.cluster import cluster as doctors_view
+from fraud_assets.local.doctor.findings import Problem
 from fraud_assets.partitions import daily_partitions
 from fraud_assets.settings import DaskSettings, Settings
 from fraud_assets_tests.cluster.calls import killed, killed_at_first, refused, told
@@ -89,15 +92,18 @@ def test_other_versions_are_refused_by_the_worker_that_has_them(two_workers: Clu
             pytest.raises(ClusterError, match=r"The Dask worker tcp://\S+ has scikit-learn 0\.1 instead of") as why,
         ):
             worker_pool(1)(delayed(abs)(number) for number in (-1, -2))
+        with pytest.raises(Problem, match=r"tcp://\S+ has scikit-learn 0\.1 instead of \S+; install the same"):
+            doctors_view(_settings(other.address))
     assert not why.value.may_pass
     require_same(own_versions(), "here")
+    assert re.search(r"\d workers with \d threads in all, .* for fits", doctors_view(_settings(two_workers.address)))
 
 
 def test_a_fit_that_ends_every_worker_is_named_and_not_sent_for_ever(tmp_path: Path) -> None:
     with (
         cluster(tmp_path, 2, {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}) as short,
         fits_on_dask(DaskSettings(scheduler=short.address)),
-        pytest.raises(ClusterError, match="The same fit ended 2 Dask workers one after the other"),
+        pytest.raises(ClusterError, match="2 Dask workers ended one after the other while they did the same fit"),
     ):
         worker_pool(1)(delayed(killed)(number) for number in (1,))
 
@@ -194,8 +200,10 @@ def _bytes(candidate: Candidate) -> str:
     return str(joblib.hash(pickle.dumps(replace(candidate, fit_seconds=0.0))))
 
 
+def _settings(address: str) -> Settings:
+    dask = {"scheduler": address, "wait_seconds": 2}
+    return Settings.model_validate({"learning": {"backend": "dask"}, "dask": dask})
+
+
 def _plan(address: str) -> Plan:
-    settings = Settings.model_validate(
-        {"learning": {"backend": "dask"}, "dask": {"scheduler": address, "wait_seconds": 2}}
-    )
-    return Plan(settings, daily_partitions(date(2026, 1, 1), "UTC"))
+    return Plan(_settings(address), daily_partitions(date(2026, 1, 1), "UTC"))

@@ -127,10 +127,11 @@ def test_a_step_is_retried_skipped_left_out_and_pooled_as_in_dagsters_own_execut
     assert _overlaps(_notes(place)) == 0
 
 
+@pytest.mark.slow
 def test_two_runs_of_a_job_at_a_time_are_two_and_share_the_pool(instance: dg.DagsterInstance, place: Place) -> None:
     command = [sys.executable, "-m", "fraud_assets_tests.cluster.launched", SMALL_JOBS, "one_step"]
     runs = [subprocess.Popen(command, env=clean_environment() | place.environment) for _ in range(2)]
-    assert [run.wait(timeout=60) for run in runs] == [0, 0]
+    assert [run.wait(timeout=120) for run in runs] == [0, 0]
     notes = _notes(place)
     assert len(notes) == 4, "each has done its own step"
     assert _overlaps(notes) == 0
@@ -151,6 +152,7 @@ def test_a_step_whose_worker_is_killed_is_done_again_by_another(instance: dg.Dag
     assert [entry.step_key for entry in starts] == ["ends_its_worker_at_first", "ends_its_worker_at_first", "needs"]
 
 
+@pytest.mark.slow
 def test_a_day_on_one_thread_is_stored_as_a_day_here(place: Place) -> None:
     """Steps on the only thread that there is give it up for their fits; what is stored has the same content."""
     url = place.environment["FRAUD_DATABASE_URL"]
@@ -164,6 +166,11 @@ def test_a_day_on_one_thread_is_stored_as_a_day_here(place: Place) -> None:
         assert done.returncode == 0, done.stderr
         assert here.hashes() == before
         assert {len(here.versions(asset)) for asset in before} == {2}, "all of it was stored anew"
+        other = clean_environment() | place.environment | {"FRAUD_TRAINING_DAYS": "5"}
+        refused = subprocess.run(command, env=other, capture_output=True, text=True, check=False)
+        assert refused.returncode == 1
+        assert "has other settings than whoever sent it raw_batch" in refused.stderr.splitlines()[-1]
+        assert {len(here.versions(asset)) for asset in before} == {2}, "and nothing was stored"
 
 
 @dataclass(frozen=True, order=True)
