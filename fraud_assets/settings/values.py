@@ -22,7 +22,8 @@ def _postgresql_url(url: SecretStr) -> SecretStr:
 
 def _web_address(address: str) -> str:
     parts = urlsplit(address)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
+    is_plain = parts.scheme in {"http", "https"} and parts.hostname and "//" not in parts.path
+    if not is_plain or parts.query or parts.fragment or parts.username:
         raise ValueError("must be an address such as https://reports.example.com")
     return address.rstrip("/")
 

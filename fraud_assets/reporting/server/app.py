@@ -45,7 +45,7 @@ def create_app(
             store.close()
 
     problems = (NoSuchPage, BadRequest, StoreUnavailable, psycopg.OperationalError, HTTPException, Exception)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/", site.history),
             Route("/days/{day}", site.day),
@@ -65,6 +65,9 @@ def create_app(
         exception_handlers=dict.fromkeys(problems, site.problem),
         lifespan=lifespan,
     )
+    # A redirect of its own would name the host and the path as they are behind a proxy, not as people ask for them.
+    app.router.redirect_slashes = False
+    return app
 
 
 def serve(app: Starlette, host: str = "127.0.0.1", port: int = 3001) -> None:

@@ -41,7 +41,9 @@ class Site:
         self._environment = environment.overlay(
             loader=ChoiceLoader([PackageLoader(__package__), environment.loader or PackageLoader(__package__)])
         )
-        self._environment.globals |= {
+        # A dict of its own: an overlay shares that of what it lies over.
+        self._environment.globals = {
+            **self._environment.globals,
             "root": root,
             "static": self._files.address,
             "style_marks": self._files.style_marks,

@@ -40,3 +40,14 @@ def test_every_address_on_every_page_leads_below_the_path(below: Site, made: Mad
 
 def test_a_redirect_too(below: Site) -> None:
     assert below.get("/favicon.ico").headers["location"].startswith(f"{ROOT}/static/favicon.")
+
+
+def test_a_slash_too_many_leads_nowhere_else(below: Site) -> None:
+    reply = below.get("/models/")
+    assert (reply.status, reply.headers.get("location")) == (404, None)
+
+
+def test_sites_in_one_process_have_their_own_paths(below: Site, site: Site) -> None:
+    assert f'href="{ROOT}/models"' in below.get("/").text
+    assert 'href="/models"' in site.get("/").text
+    assert f'href="{ROOT}/models"' in below.get("/models").text
