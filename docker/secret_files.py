@@ -169,6 +169,7 @@ def postgres_files() -> Iterator[tuple[str, str]]:
 
 def roles_sql() -> Iterator[str]:
     """SQL that may run again: roles, their passwords (as verifiers: statements can end up in logs), and databases."""
+    yield "SET client_min_messages = warning;\n"
     for name, role in ROLES.items():
         yield f"SELECT 'CREATE ROLE {role}' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') \\gexec\n"
         yield f"ALTER ROLE {role} LOGIN PASSWORD '{verifier(kept(name))}';\n"
