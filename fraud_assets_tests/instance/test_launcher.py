@@ -69,7 +69,8 @@ def code_server(tmp_path: Path) -> Iterator[int]:
             time.sleep(0.1)
         yield port
     finally:
-        process.terminate()
+        # Asked to end in the moment in which it sets up its signals, it would never hear of it.
+        process.kill()
         process.wait()
 
 
